@@ -1,0 +1,1 @@
+"""The HTTP layer that answers questions about results and provenance."""

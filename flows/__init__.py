@@ -1,0 +1,1 @@
+"""What happens to a scan: one package per technique, each read like a lab book."""

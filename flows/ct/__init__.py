@@ -1,0 +1,1 @@
+"""The CT flow: from projections to a volume of attenuation, its pictures and its verdict."""

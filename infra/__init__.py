@@ -1,0 +1,1 @@
+"""How it runs: settings, supervisor, database, cluster, Prefect, worker, dispatcher, CLI."""

@@ -1,0 +1,1 @@
+"""A simulated beamline with a known truth; shares no code with tasks."""

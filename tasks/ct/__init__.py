@@ -1,0 +1,1 @@
+"""Computed tomography: correction, rotation axis, reconstruction."""

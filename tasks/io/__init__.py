@@ -1,0 +1,1 @@
+"""Readers and writers behind one interface; formats join by entry point."""

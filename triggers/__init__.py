@@ -1,0 +1,1 @@
+"""How the platform learns that data have landed."""
