@@ -1,0 +1,52 @@
+"""Become another program that dies with its parent.
+
+Called as ``launch.py PARENT SIGNAL UID GID PROGRAM ARGUMENT ...`` (UID -1: stay who we are).
+
+A program of its own rather than a ``preexec_fn``: the supervisor has threads, and Python code
+between fork and exec of a threaded process may deadlock. It needs the standard library alone.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def set_death_signal(death_signal: int, parent: int) -> None:
+    """Ask the kernel for a signal when the parent dies.
+
+    Parameters
+    ----------
+    death_signal : int
+        The signal that ends this process when its parent is gone.
+    parent : int
+        Process id of the parent; when it died before the kernel was asked, this process ends too.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "the kernel refused PR_SET_PDEATHSIG")
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Change the user, set the death signal (a change of user clears it), become the program."""
+    parent, death_signal, user, group = (int(word) for word in sys.argv[1:5])
+    program = sys.argv[5:]
+    if user >= 0:
+        os.setgroups([])
+        os.setgid(group)
+        os.setuid(user)
+    set_death_signal(death_signal, parent)
+    for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored_by_python, signal.SIG_DFL)
+    try:
+        os.execvp(program[0], program)  # noqa: S606 - an argument list, no shell
+    except OSError as error:
+        sys.exit(f"cannot start {program[0]}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()
