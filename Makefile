@@ -1,0 +1,94 @@
+# Dayseye: two commands set everything up by themselves: `make demo` and `make test`.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(VENV)/uv/bin/uv
+READY := $(VENV)/.ready
+BENCH := .bench-venv
+BENCH_READY := $(BENCH)/.ready
+BROWSER := .browser-venv
+BROWSER_READY := $(BROWSER)/.ready
+export DAYSEYE_DATA ?= $(abspath ../shared/data)
+# One thread for the libraries' own pools: parallel work is Dask's, and tests share two cores.
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test lint unit system chaos validate browser benchmark format lock clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Set up .venv from the lock file (every other target does so by itself)
+
+$(UV): requirements-bootstrap.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Dayseye needs Python 3.11, 3.12 or 3.13, but $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
+	         "Name another one: make PYTHON=python3.12 demo"; exit 1; }
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)/uv
+	@$(VENV)/uv/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes -r requirements-bootstrap.lock
+	@touch $@
+
+$(READY): $(UV) requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) ..."
+	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	@$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@touch $@
+
+demo: $(READY) ## Start everything, let a simulated beamline drop scans, watch them reduce (ARGS=--exit ends)
+	@$(BIN)/dayseye demo $(ARGS)
+
+up: $(READY) ## Start the platform with dayseye.toml
+	@$(BIN)/dayseye up $(ARGS)
+
+test: lint unit system ## Lint, unit tests and system tests on the real services
+
+lint: $(READY) ## ruff, pyright and the layers between packages
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports --no-logo
+
+unit: $(READY)
+	@$(BIN)/pytest tests/unit $(ARGS)
+
+system: $(READY)
+	@$(BIN)/pytest tests/system $(ARGS)
+
+chaos: $(READY) ## kill -9 of every process in the middle of a run
+	@$(BIN)/pytest tests/chaos --timeout=900 -s $(ARGS)
+
+validate: $(READY) ## The science against truth (simulated) and against published references (real data)
+	@$(BIN)/pytest tests/validate --timeout=900 $(ARGS)
+
+$(BROWSER_READY): $(READY) tests/browser/requirements.lock
+	@$(UV) venv --quiet --allow-existing --python $(BIN)/python $(BROWSER)
+	@$(UV) pip sync --quiet --require-hashes --python $(BROWSER)/bin/python tests/browser/requirements.lock
+	@touch $@
+
+browser: $(BROWSER_READY) ## The Prefect UI and our own pages in headless Chromium
+	@sh tests/browser/chromium.sh
+	@$(BROWSER)/bin/python -m pytest tests/browser --timeout=600 $(ARGS)
+
+$(BENCH_READY): $(READY) tests/benchmarks/requirements.lock
+	@$(UV) venv --quiet --allow-existing --python $(BIN)/python $(BENCH)
+	@$(UV) pip sync --quiet --require-hashes --python $(BENCH)/bin/python tests/benchmarks/requirements.lock
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BENCH)/bin/python --editable .
+	@touch $@
+
+benchmark: $(BENCH_READY) ## Ratios against peers, which live in an environment of their own
+	@$(BENCH)/bin/python -m tests.benchmarks $(ARGS)
+
+format: $(READY) ## Format the code
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+lock: $(UV) ## Resolve the lock files again (no addresses inside)
+	@sh .ci/lock $(UV)
+
+clean: ## Remove environments and build products, never a state folder
+	@rm -rf $(VENV) $(BENCH) $(BROWSER) build dist .pytest_cache .ruff_cache

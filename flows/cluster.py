@@ -1,0 +1,62 @@
+"""The Dask cluster as a flow sees it: an address and a certificate, whatever runs behind it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from distributed import Client
+from distributed.security import Security
+from prefect.context import FlowRunContext
+from prefect_dask import DaskTaskRunner
+
+CLUSTER_FILE = "DAYSEYE_CLUSTER_FILE"
+
+
+def task_runner() -> DaskTaskRunner[Any]:
+    """Make the task runner that connects a flow to the platform's cluster.
+
+    Returns
+    -------
+    DaskTaskRunner
+        Connects when its client is first asked for, with mutual TLS.
+
+    Raises
+    ------
+    RuntimeError
+        No cluster file is named by the environment: the platform is not up.
+    """
+    named = os.environ.get(CLUSTER_FILE)
+    if not named:
+        raise RuntimeError(
+            f"No Dask cluster is known: {CLUSTER_FILE} is not set. Start the platform with "
+            "`dayseye up`; its worker sets it for every run."
+        )
+    cluster = json.loads(Path(named).read_text())
+    security = Security(
+        require_encryption=True,
+        tls_ca_file=cluster["ca"],
+        tls_client_cert=cluster["cert"],
+        tls_client_key=cluster["key"],
+    )
+    return DaskTaskRunner(address=cluster["address"], client_kwargs={"security": security})
+
+
+def dask_client() -> Client:
+    """Return the client of the running flow's cluster.
+
+    Returns
+    -------
+    distributed.Client
+        Owned by the flow run; it is closed when the flow ends.
+
+    Raises
+    ------
+    RuntimeError
+        Called outside a flow that runs with a Dask task runner.
+    """
+    context = FlowRunContext.get()
+    runner = context.task_runner if context else None
+    if not isinstance(runner, DaskTaskRunner):
+        raise RuntimeError("Chunks of work need a flow that runs with flows.cluster.task_runner().")
+    return runner.client

@@ -1,0 +1,44 @@
+"""The flows that the platform knows, by technique."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from flows.ct.recipe import RECIPE_VERSION as CT_RECIPE_VERSION
+from flows.ct.recipe import Recipe as CTRecipe
+
+
+@dataclass(frozen=True)
+class FlowEntry:
+    """One flow: its name in Prefect and the catalogue, where it lives, and its recipe.
+
+    Attributes
+    ----------
+    name : str
+        The flow's name; its deployment is ``name/technique``.
+    technique : str
+        The technique whose scans it reduces.
+    entrypoint : str
+        ``module:function`` of the Prefect flow.
+    recipe : type of BaseModel
+        The typed parameters.
+    version : str
+        Version of the recipe: part of every run key.
+    """
+
+    name: str
+    technique: str
+    entrypoint: str
+    recipe: type[BaseModel]
+    version: str
+
+
+FLOWS: dict[str, FlowEntry] = {
+    "ct": FlowEntry(
+        name="ct-reduction",
+        technique="ct",
+        entrypoint="flows.ct.flow:reduce_ct",
+        recipe=CTRecipe,
+        version=CT_RECIPE_VERSION,
+    ),
+}
