@@ -1,0 +1,219 @@
+"""One attempt of a run, as a flow sees it: claim, folder, steps, outputs, end."""
+
+import logging
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect.runtime import flow_run
+from pydantic import BaseModel
+from sqlalchemy import Engine
+
+from catalog import runs
+from catalog.connection import engine_from_environment
+from catalog.runs import Claim, Fenced
+from flows.outputs import output_file
+from flows.transient import is_transient
+from tasks.algorithm import Record
+from tasks.errors import DataError
+
+log = logging.getLogger(__name__)
+HEARTBEAT_SECONDS = 10.0
+
+
+class Reduction:
+    """What a flow holds while it works: the claim, the folder it writes to, and the way out.
+
+    Attributes
+    ----------
+    claim : Claim
+        The attempt that this process makes, with its fencing token.
+    folder : Path
+        Where outputs are written; renamed to `Claim.output_folder` when they are entered.
+    """
+
+    def __init__(self, engine: Engine, claim: Claim) -> None:
+        self.claim = claim
+        self.folder = claim.output_folder.with_name(
+            f".{claim.output_folder.name}.attempt-{claim.attempt_number}.partial"
+        )
+        self._engine = engine
+        self._files: list[tuple[str, str, str]] = []
+        self._fenced = threading.Event()
+        self._ended = threading.Event()
+
+    def begin(self) -> None:
+        """Make the folder, clear away what earlier attempts left, start the heartbeat."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        name = self.claim.output_folder.name
+        for left in self.folder.parent.glob(f".{name}.attempt-*.partial"):
+            shutil.rmtree(left)
+        self.folder.mkdir()
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def stage(self, name: str, **figures: Any) -> None:
+        """Tell the catalogue which stage the run is in, with figures worth watching."""
+        self.check_fence()
+        runs.set_stage(self._engine, self.claim, name, figures)
+
+    def check_fence(self) -> None:
+        """Stop when a newer attempt holds the run.
+
+        Raises
+        ------
+        Fenced
+            This attempt may not enter outputs any more.
+        """
+        if self._fenced.is_set():
+            raise Fenced(f"A newer attempt holds run {self.claim.run_id}: this one stops here.")
+
+    def record(self, stage: str, records: Sequence[Record]) -> None:
+        """Enter a stage's algorithms as steps of this attempt."""
+        steps = [
+            runs.StepRecord(
+                stage=stage,
+                algorithm=record.algorithm,
+                version=record.version,
+                implementation=record.implementation,
+                parameters=record.parameters,
+                packages=record.packages,
+                device=record.device,
+                calls=record.calls,
+                seconds=record.seconds,
+                rejected=record.rejected,
+            )
+            for record in records
+        ]
+        runs.record_steps(self._engine, self.claim, steps)
+
+    def output(self, relative: str, role: str, media_type: str) -> Path:
+        """Announce an output file and return the path to write it at."""
+        self._files.append((relative, role, media_type))
+        return self.folder / relative
+
+    def enter(
+        self,
+        *,
+        verdict: str,
+        reasons: list[str],
+        quality: dict[str, Any],
+        metadata: dict[str, Any],
+    ) -> UUID:
+        """Rename the folder into place and enter the outputs, all or nothing.
+
+        Returns
+        -------
+        UUID
+            The derived dataset.
+        """
+        self.check_fence()
+        outputs = [output_file(self.folder, *announced) for announced in self._files]
+        return runs.complete(
+            self._engine,
+            self.claim,
+            outputs=outputs,
+            publish=self._publish,
+            verdict=verdict,
+            reasons=reasons,
+            quality=quality,
+            metadata=metadata,
+        )
+
+    def end(self) -> None:
+        """Stop the heartbeat and remove what was not entered."""
+        self._ended.set()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _publish(self) -> None:
+        """Move the folder to its final name; runs under the lock of the run's row.
+
+        A folder that already has this name was renamed by an attempt that died before its
+        commit: nothing of it is in the catalogue, so this attempt's outputs take its place.
+        """
+        final = self.claim.output_folder
+        if final.exists():
+            shutil.rmtree(final)
+        self.folder.rename(final)
+        parent = os.open(final.parent, os.O_RDONLY)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT_SECONDS):
+            try:
+                runs.heartbeat(self._engine, self.claim)
+            except Fenced:
+                self._fenced.set()
+                return
+            except Exception as error:
+                # a database that is away comes back; whether the run may go on is asked again
+                # by the next beat and, with the run's row locked, when outputs are entered
+                log.warning("heartbeat of run %s failed: %s", self.claim.run_id, error)
+
+
+@contextmanager
+def reduction(
+    flow: str, dataset: UUID, recipe: BaseModel, reason: str, dispatch: UUID | None
+) -> Iterator[Reduction]:
+    """Claim a run, and end it in the catalogue however the body ends.
+
+    A `DataError` quarantines the dataset; trouble with the services leaves the attempt for the
+    dispatcher to retry; any other error fails the run with its reason.
+
+    Parameters
+    ----------
+    flow : str
+        The flow's name.
+    dataset : UUID
+        The dataset to reduce.
+    recipe : BaseModel
+        Its parameters.
+    reason : str
+        Why a person asked for it; empty for automatic work.
+    dispatch : UUID or None
+        The outbox row that asked for it; none when it was started in the Prefect UI.
+
+    Yields
+    ------
+    Reduction
+        Look at ``claim.already_completed`` first.
+    """
+    engine = engine_from_environment()
+    claim = runs.claim(
+        engine,
+        dataset_id=dataset,
+        flow=flow,
+        parameters=recipe.model_dump(mode="json"),
+        dispatch_id=dispatch,
+        flow_run_id=str(flow_run.id),
+        reason=reason,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+    )
+    work = Reduction(engine, claim)
+    if claim.already_completed:
+        yield work
+        return
+    try:
+        work.begin()
+        yield work
+    except DataError as error:
+        runs.fail(engine, claim, str(error), quarantine=True)
+        raise
+    except Fenced:
+        raise
+    except Exception as error:
+        if not is_transient(error):
+            runs.fail(engine, claim, f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        work.end()
+        engine.dispose()
