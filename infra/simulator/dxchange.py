@@ -32,17 +32,17 @@ def _write_file(path: Path, plan: ScanPlan, recording: Recording, seconds: float
         if len(projections):
             _announce(file, recording)
             hdf5.append(exchange, "data", projections, seconds)
+            file["defaults/NDArrayUniqueId"] = recording.projection_numbers
         hdf5.append(exchange, "data_white", flats[before:])
 
 
 def _announce(file: h5py.File, recording: Recording) -> None:
-    """Say how many projections will come; the numbers of the frames tell lost ones later."""
+    """Say at which angles projections will come."""
     hdf5.put(
         file,
         {
             "exchange/theta": recording.announced_angles,
             "process/acquisition/rotation/num_angles": len(recording.announced_angles),
-            "defaults/NDArrayUniqueId": recording.projection_numbers,
         },
         {"exchange/theta": "deg"},
     )

@@ -4,12 +4,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from infra.simulator.physics import Counts
-
+Frames = NDArray[Any]
 BATCHES = 20
 
 
@@ -21,11 +22,11 @@ def hidden_until_done(path: Path) -> Iterator[Path]:
     hidden.rename(path)
 
 
-def append(group: h5py.Group, name: str, frames: Counts, seconds: float = 0.0) -> None:
+def append(group: h5py.Group, name: str, frames: Frames, seconds: float = 0.0) -> None:
     """Append frames to a data set, batch by batch, flushing each, within about so many seconds."""
     if not len(frames):
         return
-    dataset = _growing(group, name, frames.shape[1:])
+    dataset = _growing(group, name, frames)
     batches = np.array_split(frames, BATCHES) if seconds else [frames]
     for batch in batches:
         dataset.resize(len(dataset) + len(batch), axis=0)
@@ -34,14 +35,15 @@ def append(group: h5py.Group, name: str, frames: Counts, seconds: float = 0.0) -
         time.sleep(seconds / len(batches))
 
 
-def _growing(group: h5py.Group, name: str, frame: tuple[int, ...]) -> h5py.Dataset:
+def _growing(group: h5py.Group, name: str, frames: Frames) -> h5py.Dataset:
     if name in group:
         found = group[name]
         if isinstance(found, h5py.Dataset):
             return found
         raise TypeError(f"{found.name} is not a data set")
+    frame = frames.shape[1:]
     return group.create_dataset(
-        name, shape=(0, *frame), maxshape=(None, *frame), chunks=(1, *frame), dtype=np.uint16
+        name, shape=(0, *frame), maxshape=(None, *frame), chunks=(1, *frame), dtype=frames.dtype
     )
 
 

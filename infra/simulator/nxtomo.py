@@ -30,34 +30,33 @@ def write_entry(path: Path, name: str, plan: ScanPlan, recording: Recording) -> 
         hdf5.append(entry, "instrument/detector/data", recording.frames, plan.delivery.seconds)
 
 
-def frames_path(path: Path) -> Path:
-    """Name of the file of frames that belongs to a master file."""
-    return path.with_name(f"{path.stem}-frames.hdf")
+def frames_name(plan: ScanPlan) -> str:
+    """Name the file of frames that belongs to the master file of a plan."""
+    return f"{plan.name}-frames.hdf"
 
 
 def write_master(path: Path, plan: ScanPlan, recording: Recording) -> None:
     """Write the master file, whose frames are a link to a file that need not be there yet."""
     with h5py.File(path, "w") as file:
         entry = _describe(file, "entry", plan, recording)
-        link = h5py.ExternalLink(frames_path(path).name, "/entry/frames")
+        link = h5py.ExternalLink(frames_name(plan), "/entry/frames")
         entry["instrument/detector/data"] = link
         entry["data/data"] = h5py.SoftLink("/entry/instrument/detector/data")
 
 
-def write_frames(path: Path, recording: Recording) -> None:
-    """Write the file of frames that belongs to a master file."""
-    with (
-        hdf5.hidden_until_done(frames_path(path)) as hidden,
-        h5py.File(hidden, "w") as file,
-    ):
+def write_frames(folder: Path, plan: ScanPlan, recording: Recording) -> Path:
+    """Write the file of frames that belongs to the master file of a plan."""
+    path = folder / frames_name(plan)
+    with hdf5.hidden_until_done(path) as hidden, h5py.File(hidden, "w") as file:
         hdf5.append(file, "entry/frames", recording.frames)
+    return path
 
 
 def _write_linked(path: Path, plan: ScanPlan, recording: Recording) -> Path:
     with hdf5.hidden_until_done(path) as hidden:
         write_master(hidden, plan, recording)
     time.sleep(plan.delivery.seconds)
-    write_frames(path, recording)
+    write_frames(path.parent, plan, recording)
     return path
 
 
