@@ -5,10 +5,14 @@ from typing import Any, TypeAlias
 
 import array_api_compat
 import numpy as np
+import scipy.fft  # pyright: ignore[reportMissingTypeStubs]
 
 Array: TypeAlias = Any
 """A numpy, cupy or array_api_strict array: the standard has no common class to name."""
 
+
+Host: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+"""An array in host memory."""
 
 _compat: Any = array_api_compat  # its types name libraries that need not be installed
 
@@ -45,7 +49,12 @@ def gpu_module(name: str) -> Any:
     return importlib.import_module(name)
 
 
-def to_host(array: Array) -> np.ndarray[Any, np.dtype[Any]]:
+def fourier(array: Array) -> Any:
+    """Return the FFT functions for an array; scipy's for numpy, which keep single precision."""
+    return scipy.fft if isinstance(array, np.ndarray) else namespace(array).fft
+
+
+def to_host(array: Array) -> Host:
     """
     Bring an array into host memory; a numpy array comes back as it is.
 
