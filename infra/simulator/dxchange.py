@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 
 from infra.simulator import hdf5
-from infra.simulator.plan import DARK, FLAT, PROJECTION, Recording, ScanPlan
+from infra.simulator.plan import DARK, FLAT, PROJECTION, Integers, Recording, ScanPlan
 
 
 def write(folder: Path, plan: ScanPlan, recording: Recording) -> Path:
@@ -32,7 +32,7 @@ def _write_file(path: Path, plan: ScanPlan, recording: Recording, seconds: float
         if len(projections):
             _announce(file, recording)
             hdf5.append(exchange, "data", projections, seconds)
-            file["defaults/NDArrayUniqueId"] = recording.projection_numbers
+            file["exchange/frame_ids"] = _from_zero(plan, recording)
         hdf5.append(exchange, "data_white", flats[before:])
 
 
@@ -48,13 +48,23 @@ def _announce(file: h5py.File, recording: Recording) -> None:
     )
 
 
+def _from_zero(plan: ScanPlan, recording: Recording) -> Integers:
+    """Return the numbers of the projections; gaps are lost frames."""
+    return recording.projection_numbers - plan.darks - plan.flats[0]
+
+
+def _flat_field_mode(plan: ScanPlan) -> str:
+    before, after = plan.flats
+    return "Both" if before and after else "End" if after else "Start"
+
+
 def _describe(file: h5py.File, plan: ScanPlan) -> None:
     started = plan.started_at.isoformat() if plan.started_at else None
     hdf5.put(
         file,
         {
             "implements": "exchange:measurement:process",
-            "measurement/uid": plan.uid,
+            "measurement/scan_uid": plan.uid,
             "measurement/sample/name": plan.sample,
             "measurement/sample/description": plan.title,
             "measurement/sample/experiment/proposal": plan.proposal or None,
@@ -62,6 +72,7 @@ def _describe(file: h5py.File, plan: ScanPlan) -> None:
             "measurement/instrument/detector/pixel_size": plan.geometry.pixel_size * 1e6,
             "measurement/instrument/detector/exposure_time": 0.05,
             "process/acquisition/start_date": started,
+            "process/acquisition/flat_fields/flat_field_mode": _flat_field_mode(plan),
         },
         {
             "measurement/instrument/monochromator/energy": "keV",

@@ -49,7 +49,7 @@ def angles_missing(folder: Path, plan: ScanPlan, share: float = 0.05) -> Path:
 
     def spoil(file: h5py.File) -> None:
         angles = np.asarray(file["exchange/theta"])
-        del file["exchange/theta"], file["defaults"]
+        del file["exchange/theta"], file["exchange/frame_ids"]
         file["exchange/theta"] = angles[: round(len(angles) * (1 - share))]
         file["exchange/theta"].attrs["units"] = "deg"
 

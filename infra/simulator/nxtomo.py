@@ -79,7 +79,7 @@ def _describe(file: h5py.File, name: str, plan: ScanPlan, recording: Recording) 
         {
             "definition": "NXtomo",
             "title": plan.title,
-            "entry_identifier": plan.uid,
+            "entry_identifier_uuid": plan.uid,
             "experiment_identifier": plan.proposal or None,
             "start_time": started,
             "instrument/detector/image_key": recording.image_key,

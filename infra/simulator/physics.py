@@ -53,6 +53,7 @@ class Detector:
 
     `ring_columns` change their gain by about `ring_strength` after the first flats were taken,
     `dead` and `nonlinear` count pixels, `zingers` is the number of hits by stray gammas per frame.
+    `serial_number` draws which columns and pixels: one camera has the same pattern in every scan.
     """
 
     dark: float = 100.0
@@ -64,6 +65,7 @@ class Detector:
     nonlinear: int = 6
     zingers: float = 0.5
     noise: bool = True
+    serial_number: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,16 +79,17 @@ class Exposure:
 
 
 class Camera:
-    """One detector with its own pattern of gains and faults, drawn from a seed."""
+    """A detector with its own pattern of gains and faults; `seed` draws the noise of a scan."""
 
     def __init__(self, detector: Detector, rows: int, columns: int, seed: int) -> None:
         self.detector, self.shape = detector, (rows, columns)
         self.random = np.random.default_rng(seed)
-        self.gain = 1 + detector.gain_spread * self.random.standard_normal(columns)
+        pattern = np.random.default_rng(detector.serial_number)
+        self.gain = 1 + detector.gain_spread * pattern.standard_normal(columns)
         self.gain_in_flats = self.gain.copy()
-        hit = self.random.choice(columns, min(detector.ring_columns, columns), replace=False)
-        self.gain[hit] *= 1 + detector.ring_strength * self.random.choice([-1, 1], hit.size)
-        pixels = self.random.permutation(rows * columns)
+        hit = pattern.choice(columns, min(detector.ring_columns, columns), replace=False)
+        self.gain[hit] *= 1 + detector.ring_strength * pattern.choice([-1, 1], hit.size)
+        pixels = pattern.permutation(rows * columns)
         self.dead = np.unravel_index(pixels[: detector.dead], self.shape)
         self.nonlinear = np.unravel_index(
             pixels[detector.dead : detector.dead + detector.nonlinear], self.shape

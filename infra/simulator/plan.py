@@ -32,7 +32,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class ScanPlan:
-    """One scan. The defaults make a good one; `seed` draws object, detector and noise.
+    """One scan. The defaults make a good one; `seed` draws object and noise.
 
     `flats` counts those before and after the projections; with `calibrations_inside` False flats
     and darks are left out, for `write_calibration` to write into a file of their own. `lost` lists

@@ -55,3 +55,10 @@ def test_counts_saturate():
     counts = Camera(QUIET, 2, 2, seed=6).expose(np.full((1, 2, 2), 1e6))
     assert counts.dtype == np.uint16
     assert (counts == 65535).all()
+
+
+def test_a_camera_keeps_its_pattern_from_scan_to_scan():
+    first, second = (Camera(Detector(), 5, 40, seed) for seed in (1, 2))
+    other = Camera(Detector(serial_number=2), 5, 40, seed=1)
+    np.testing.assert_array_equal(first.gain, second.gain)
+    assert not np.array_equal(first.gain, other.gain)

@@ -24,8 +24,7 @@ def test_dxchange_announces_its_angles_and_counts_its_frames(tmp_path):
         assert file["exchange/data_white"].shape == (7, 6, 48)
         assert file["exchange/data_dark"].shape == (2, 6, 48)
         assert len(file["exchange/theta"]) == 40
-        numbers = file["defaults/NDArrayUniqueId"][()]
-        assert set(range(6, 46)) - set(numbers) == {13, 36}
+        assert set(range(40)) - set(file["exchange/frame_ids"][()]) == {7, 30}
 
 
 def test_nxtomo_has_an_angle_and_a_key_for_every_frame(tmp_path):
@@ -79,7 +78,7 @@ def test_several_entries_in_one_file(tmp_path):
     plans = [PLAN.identified(), replace(PLAN, seed=1).identified()]
     with h5py.File(write_entries(tmp_path, "night", plans)) as file:
         assert list(file) == ["entry1", "entry2"]
-        uids = {file[f"{entry}/entry_identifier"].asstr()[()] for entry in file}
+        uids = {file[f"{entry}/entry_identifier_uuid"].asstr()[()] for entry in file}
     assert uids == {plan.uid for plan in plans}
 
 
@@ -88,7 +87,7 @@ def test_flats_in_a_file_of_their_own(tmp_path, layout):
     plan = replace(PLAN, layout=layout, calibrations_inside=False)
     scan, flats = write_scan(tmp_path, plan), write_calibration(tmp_path, plan, "flats_1")
     if layout == "dxchange":
-        assert list(h5py.File(scan)["exchange"]) == ["data", "theta"]
+        assert list(h5py.File(scan)["exchange"]) == ["data", "frame_ids", "theta"]
         assert list(h5py.File(flats)["exchange"]) == ["data_dark", "data_white"]
     elif layout == "nxtomo":
         keys = [
