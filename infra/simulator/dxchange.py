@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 
 from infra.simulator import hdf5
-from infra.simulator.plan import DARK, FLAT, PROJECTION, Integers, Recording, ScanPlan
+from infra.simulator.plan import DARK, FLAT, PROJECTION, Recording, ScanPlan
 
 
 def write(folder: Path, plan: ScanPlan, recording: Recording) -> Path:
@@ -32,7 +32,7 @@ def _write_file(path: Path, plan: ScanPlan, recording: Recording, seconds: float
         if len(projections):
             _announce(file, recording)
             hdf5.append(exchange, "data", projections, seconds)
-            file["exchange/frame_ids"] = _from_zero(plan, recording)
+            file["exchange/frame_ids"] = recording.numbers_of(PROJECTION)
         hdf5.append(exchange, "data_white", flats[before:])
 
 
@@ -41,16 +41,11 @@ def _announce(file: h5py.File, recording: Recording) -> None:
     hdf5.put(
         file,
         {
-            "exchange/theta": recording.announced_angles,
-            "process/acquisition/rotation/num_angles": len(recording.announced_angles),
+            "exchange/theta": recording.projection_angles,
+            "process/acquisition/rotation/num_angles": len(recording.projection_angles),
         },
         {"exchange/theta": "deg"},
     )
-
-
-def _from_zero(plan: ScanPlan, recording: Recording) -> Integers:
-    """Return the numbers of the projections; gaps are lost frames."""
-    return recording.projection_numbers - plan.darks - plan.flats[0]
 
 
 def _flat_field_mode(plan: ScanPlan) -> str:

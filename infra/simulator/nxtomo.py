@@ -28,6 +28,7 @@ def write_entry(path: Path, name: str, plan: ScanPlan, recording: Recording) -> 
         entry = _describe(file, name, plan, recording)
         entry["data/data"] = h5py.SoftLink(f"/{name}/instrument/detector/data")
         hdf5.append(entry, "instrument/detector/data", recording.frames, plan.delivery.seconds)
+        entry["instrument/detector/sequence_number"] = recording.numbers
 
 
 def frames_name(plan: ScanPlan) -> str:
@@ -41,6 +42,7 @@ def write_master(path: Path, plan: ScanPlan, recording: Recording) -> None:
         entry = _describe(file, "entry", plan, recording)
         link = h5py.ExternalLink(frames_name(plan), "/entry/frames")
         entry["instrument/detector/data"] = link
+        entry["instrument/detector/sequence_number"] = recording.numbers
         entry["data/data"] = h5py.SoftLink("/entry/instrument/detector/data")
 
 
@@ -82,12 +84,12 @@ def _describe(file: h5py.File, name: str, plan: ScanPlan, recording: Recording) 
             "entry_identifier_uuid": plan.uid,
             "experiment_identifier": plan.proposal or None,
             "start_time": started,
-            "instrument/detector/image_key": recording.image_key,
+            "instrument/detector/image_key": recording.planned_keys,
             "instrument/detector/x_pixel_size": metres,
             "instrument/detector/y_pixel_size": metres,
             "instrument/beam/incident_energy": plan.beam.energy,
             "sample/name": plan.sample,
-            "sample/rotation_angle": recording.angles,
+            "sample/rotation_angle": recording.planned_angles,
         },
         {
             "instrument/detector/x_pixel_size": "m",

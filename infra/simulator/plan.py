@@ -72,40 +72,49 @@ class ScanPlan:
 class Recording:
     """The frames of a scan in the order of their exposure: darks, flats, projections, flats.
 
-    `frames` is (n, rows, columns), `image_key` (n,) as in NXtomo, `angles` (n,) in degrees,
-    `numbers` (n,) counts the exposures, with gaps where a frame was lost.
+    `planned_keys` (image_key as in NXtomo) and `planned_angles` (degrees) have a value for each
+    planned frame; `frames` (n, rows, columns) are those that were kept, `numbers` (n,) say which.
     """
 
     frames: Counts
-    image_key: Integers
-    angles: Array
     numbers: Integers
-    announced_angles: Array = field(repr=False)
+    planned_keys: Integers
+    planned_angles: Array
+
+    @property
+    def image_key(self) -> Integers:
+        """Kind of each frame, (n,)."""
+        return self.planned_keys[self.numbers]
 
     def of(self, key: int) -> Counts:
         """Return the frames of one kind."""
         return self.frames[self.image_key == key]
 
+    def numbers_of(self, key: int) -> Integers:
+        """Return the numbers of the frames of one kind, from 0; a gap is a lost frame."""
+        rank = np.cumsum(self.planned_keys == key) - 1
+        return rank[self.numbers[self.image_key == key]]
+
     @property
-    def projection_numbers(self) -> Integers:
-        """Numbers of the projections among the exposures."""
-        return self.numbers[self.image_key == PROJECTION]
+    def projection_angles(self) -> Array:
+        """Angles of all planned projections in degrees."""
+        return self.planned_angles[self.planned_keys == PROJECTION]
 
     @property
     def flats_before(self) -> int:
         """How many of the flats come before the first projection."""
-        first = self.projection_numbers.min(initial=self.numbers.max())
-        return int(np.sum((self.image_key == FLAT) & (self.numbers <= first)))
+        projections = np.flatnonzero(self.planned_keys == PROJECTION)
+        first = projections[0] if len(projections) else len(self.planned_keys)
+        return int(np.sum(self.planned_keys[:first] == FLAT))
 
     def select(self, *keys: int) -> "Recording":
         """Return a recording of the frames of these kinds only."""
-        keep = np.isin(self.image_key, keys)
-        return replace(
-            self,
-            frames=self.frames[keep],
-            image_key=self.image_key[keep],
-            angles=self.angles[keep],
-            numbers=self.numbers[keep],
+        planned, kept = np.isin(self.planned_keys, keys), np.isin(self.image_key, keys)
+        return Recording(
+            frames=self.frames[kept],
+            numbers=(np.cumsum(planned) - 1)[self.numbers[kept]],
+            planned_keys=self.planned_keys[planned],
+            planned_angles=self.planned_angles[planned],
         )
 
 
@@ -119,20 +128,19 @@ def measure(plan: ScanPlan) -> Recording:
         darks=plan.darks,
         seed=plan.seed,
     )
-    announced = np.rad2deg(plan.geometry.angles)
     before, after = plan.flats
+    angles = np.rad2deg(plan.geometry.angles)
     blocks = [
         (exposure.darks, DARK, np.zeros(plan.darks)),
         (exposure.flats_before, FLAT, np.zeros(before)),
-        (exposure.projections, PROJECTION, announced),
+        (exposure.projections, PROJECTION, angles),
         (exposure.flats_after, FLAT, np.full(after, plan.geometry.arc)),
     ]
-    total = sum(len(frames) for frames, _, _ in blocks)
-    keep = np.setdiff1d(np.arange(total), np.array(plan.lost, int) + plan.darks + before)
+    keys = np.concatenate([np.full(len(frames), key) for frames, key, _ in blocks])
+    kept = np.setdiff1d(np.arange(len(keys)), np.array(plan.lost, int) + plan.darks + before)
     return Recording(
-        frames=np.concatenate([frames for frames, _, _ in blocks])[keep],
-        image_key=np.concatenate([np.full(len(frames), key) for frames, key, _ in blocks])[keep],
-        angles=np.concatenate([angles for _, _, angles in blocks])[keep],
-        numbers=keep,
-        announced_angles=announced,
+        frames=np.concatenate([frames for frames, _, _ in blocks])[kept],
+        numbers=kept,
+        planned_keys=keys,
+        planned_angles=np.concatenate([angles for _, _, angles in blocks]),
     )

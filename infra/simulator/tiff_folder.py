@@ -1,7 +1,8 @@
-"""Folders of TIFF files: projections/, flats/, darks/, angles.txt and scan.json."""
+"""Folders of TIFF files: projections/, flats/, flats_after/, darks/, angles.txt and scan.json."""
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import tifffile
@@ -16,36 +17,39 @@ def write(folder: Path, plan: ScanPlan, recording: Recording) -> Path:
     path = folder / plan.name
     path.mkdir()
     _describe(path, plan, recording)
-    for kind, key in (("darks", DARK), ("flats", FLAT)):
-        frames = recording.of(key)
-        _write_frames(path / kind, kind[:-1], frames, range(len(frames)))
-    numbers = recording.projection_numbers - plan.darks - plan.flats[0]
+    flats, before = recording.of(FLAT), recording.flats_before
+    _write_frames(path / "darks", recording.of(DARK))
+    _write_frames(path / "flats", flats[:before])
     _write_frames(
         path / "projections",
-        "projection",
         recording.of(PROJECTION),
-        [int(number) for number in numbers],
+        recording.numbers_of(PROJECTION).tolist(),
         plan.delivery.seconds,
     )
+    _write_frames(path / "flats_after", flats[before:])
     return path
 
 
 def _write_frames(
-    folder: Path, name: str, frames: Counts, numbers: range | list[int], seconds: float = 0.0
+    folder: Path, frames: Counts, numbers: Iterable[int] | None = None, seconds: float = 0.0
 ) -> None:
     if not len(frames):
         return
     folder.mkdir()
     every = -(-len(frames) // BATCHES)
-    for count, (number, frame) in enumerate(zip(numbers, frames, strict=True), start=1):
-        tifffile.imwrite(folder / f"{name}_{number:05d}.tif", frame)
+    for count, (number, frame) in enumerate(
+        zip(numbers or range(len(frames)), frames, strict=True), start=1
+    ):
+        tifffile.imwrite(folder / f"{folder.name}_{number:05d}.tif", frame)
         if seconds and count % every == 0:
             time.sleep(seconds / BATCHES)
 
 
 def _describe(path: Path, plan: ScanPlan, recording: Recording) -> None:
-    lines = [f"{angle:.6f}" for angle in recording.announced_angles]
-    (path / "angles.txt").write_text("\n".join(["# degrees", *lines, ""]))
+    angles = recording.projection_angles
+    if len(angles):
+        lines = [f"{angle:.6f}" for angle in angles]
+        (path / "angles.txt").write_text("\n".join(["# degrees", *lines, ""]))
     description = {
         "uid": plan.uid,
         "started_at": plan.started_at.isoformat() if plan.started_at else None,
@@ -54,6 +58,8 @@ def _describe(path: Path, plan: ScanPlan, recording: Recording) -> None:
         "proposal": plan.proposal or None,
         "pixel_size_um": plan.geometry.pixel_size * 1e6,
         "energy_keV": plan.beam.energy,
+        "flats": len(recording.of(FLAT)),
+        "darks": len(recording.of(DARK)),
     }
     known = {key: value for key, value in description.items() if value is not None}
     (path / "scan.json").write_text(json.dumps(known, indent=2))

@@ -26,24 +26,28 @@ class Truth:
         """Column of the rotation axis at the middle row."""
         return self.geometry.axis
 
-    def slice_image(self, x: Array, y: Array, row: float, oversampling: int = 4) -> Array:
-        """Attenuation in 1/cm, averaged over pixels.
+    def image(self, row: float, oversampling: int = 4) -> Array:
+        """Attenuation of a slice, averaged over pixels.
 
         Parameters
         ----------
-        x, y
-            Pixel centres in pixels from the rotation axis, broadcast against each other.
         row
             The detector row; with a tilted axis it is the height on the axis.
         oversampling
             Points per pixel along x and along y.
+
+        Returns
+        -------
+        1/cm, (y, x), as wide as the detector; the axis is the centre of pixel columns // 2.
         """
+        grid = np.arange(self.geometry.columns) - self.geometry.columns // 2
         z = row - (self.geometry.rows - 1) / 2
+        total = np.zeros((grid.size, grid.size))
         offsets = (np.arange(oversampling) + 0.5) / oversampling - 0.5
-        total = sum(
-            attenuation(list(self.parts), x + dx, y + dy, z) for dx in offsets for dy in offsets
-        )
-        return np.asarray(total) / oversampling**2
+        for dx in offsets:
+            for dy in offsets:
+                total += attenuation(list(self.parts), grid + dx, grid[:, None] + dy, z)
+        return total / oversampling**2
 
 
 def of(plan: ScanPlan) -> Truth:
