@@ -1,0 +1,61 @@
+"""A cheap look at what has landed: which datasets a file or folder holds, and what they lack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tasks.errors import DataError
+from tasks.io.entry import Entry
+from tasks.io.hdf5 import Tree, claims_hdf5
+from tasks.io.scan import readers
+
+__all__ = ["Entry", "UnknownLayoutError", "probe"]
+
+
+class UnknownLayoutError(DataError):
+    """The file opens but holds nothing that an installed reader knows."""
+
+
+def probe(path: Path) -> list[Entry]:
+    """
+    List the datasets in a file or TIFF folder without reading their data.
+
+    Parameters
+    ----------
+    path
+        A file, or the folder of a TIFF series.
+
+    Returns
+    -------
+    One entry per dataset, in the file's order; never empty.
+
+    Raises
+    ------
+    StillBeingWritten
+        A writer holds the file or a file that it links to.
+    UnknownLayoutError
+        The file is whole but its layout is not one that a reader knows.
+    DataError
+        It is not there, not what its name says, empty, cut short or damaged.
+    """
+    if not path.exists():
+        raise DataError(f"{path} is not there: it was removed, renamed or never written.")
+    for reader in readers().values():
+        entries = reader.entries(path)
+        if entries:
+            return entries
+    raise UnknownLayoutError(_unknown(path))
+
+
+def _unknown(path: Path) -> str:
+    known = ", ".join(sorted(readers()))
+    if not claims_hdf5(path):
+        what = "folder without projections" if path.is_dir() else "file of another kind"
+        return f"{path} is a {what}: no installed reader knows it ({known})."
+    with Tree(path) as tree:
+        names = ", ".join(list(tree.root)[:8]) or "nothing"
+    return (
+        f"{path} is an HDF5 file of an unknown layout: it holds {names}, but neither "
+        f"'/exchange/data' (DXchange) nor an entry with definition 'NXtomo' "
+        f"(readers: {known}). Check what the acquisition writes."
+    )

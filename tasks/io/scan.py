@@ -1,0 +1,175 @@
+"""A tomography scan as the flows see it, whatever its format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.errors import DataError
+from tasks.io.entry import Entry
+
+READERS = "dayseye.readers"
+
+
+@dataclass(frozen=True)
+class ScanReference:
+    """
+    Where a scan stands: small, picklable, the only thing about it that travels to a worker.
+
+    Attributes
+    ----------
+    path
+        The file, or the folder of a TIFF series.
+    inner_path
+        The entry inside the file, such as ``entry1/tomo_entry``; empty where there is only one.
+    format
+        Name of the reader; empty means: find out.
+    """
+
+    path: str
+    inner_path: str = ""
+    format: str = ""
+
+
+class Scan(Protocol):
+    """
+    One scan, opened read-only; a context manager.
+
+    Frames without an angle, frames marked invalid and frames that the file lacks are *lost*: they
+    are not among the projections, and their numbers stand in ``lost_frames``.
+    """
+
+    reference: ScanReference
+    angles: NDArray[np.float64]
+    """Angle of each projection present, in radians, shape (projections,)."""
+    positions: NDArray[np.float64]
+    """When each projection was taken: 0 at the scan's begin, 1 at its end."""
+    flat_positions: NDArray[np.float64]
+    """When each flat was taken, on the same scale: 0 before the scan, 1 after it."""
+    expected_projections: int | None
+    """Projections announced by the file, lost ones included; None if it announces none."""
+    lost_frames: tuple[int, ...]
+    """Numbers (from 0, in the planned scan) of the projections that are lost."""
+    angles_matched: bool
+    """False if frames are missing and nothing in the file says which: the last are assumed."""
+    pixel_size: float | None
+    """Effective pixel size in the sample, in m."""
+    metadata: dict[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of projections, rows and columns."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the stored projections."""
+        ...
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """Storage chunks of the projections (frames, rows, columns), where they are chunked."""
+        ...
+
+    @property
+    def n_flats(self) -> int:
+        """Number of flats that the scan carries."""
+        ...
+
+    @property
+    def n_darks(self) -> int:
+        """Number of darks that the scan carries."""
+        ...
+
+    def projections(self, rows: slice, frames: slice = slice(None)) -> NDArray[Any]:
+        """Read raw projections (frames, rows, columns) in the file's own type."""
+        ...
+
+    def flats(self, rows: slice) -> NDArray[Any]:
+        """Read the flat fields (flats, rows, columns); none is an array of length 0."""
+        ...
+
+    def darks(self, rows: slice) -> NDArray[Any]:
+        """Read the darks (darks, rows, columns); none is an array of length 0."""
+        ...
+
+    def close(self) -> None:
+        """Close the files."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Reader(Protocol):
+    """What a format must offer; readers join through the entry-point group ``dayseye.readers``."""
+
+    name: str
+
+    def entries(self, path: Path) -> list[Entry]:
+        """
+        Look, cheaply, at what a file or folder holds.
+
+        Returns an empty list if the format is another one.
+
+        Raises
+        ------
+        StillBeingWritten
+            A writer holds the file.
+        DataError
+            The file claims this format but cannot be read.
+        """
+        ...
+
+    def open(self, reference: ScanReference) -> Scan:
+        """Open one scan read-only."""
+        ...
+
+
+@cache
+def readers() -> dict[str, Reader]:
+    """Return the installed readers by name."""
+    return {point.name: cast(Reader, point.load()) for point in entry_points(group=READERS)}
+
+
+def open_scan(reference: ScanReference) -> Scan:
+    """
+    Open a scan read-only with the reader of its format.
+
+    Raises
+    ------
+    StillBeingWritten
+        A writer holds one of the files.
+    DataError
+        The scan cannot be read, or no installed reader knows its format.
+    """
+    known = readers()
+    if reference.format:
+        if reference.format not in known:
+            raise DataError(
+                f"{reference.path} has the format '{reference.format}', which no installed reader "
+                f"knows (known: {', '.join(sorted(known))}): install its reader."
+            )
+        return known[reference.format].open(reference)
+    for reader in known.values():
+        for entry in reader.entries(Path(reference.path)):
+            if entry.kind == "raw" and reference.inner_path.strip("/") in ("", entry.inner_path):
+                return reader.open(ScanReference(reference.path, entry.inner_path, reader.name))
+    inside = f" in its entry '{reference.inner_path}'" if reference.inner_path else ""
+    raise DataError(
+        f"{reference.path} holds no scan{inside} that a reader knows "
+        f"({', '.join(sorted(known))}): check the path and the file's layout."
+    )

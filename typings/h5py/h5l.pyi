@@ -1,0 +1,5 @@
+"""Kinds of links."""
+
+TYPE_HARD: int
+TYPE_SOFT: int
+TYPE_EXTERNAL: int
