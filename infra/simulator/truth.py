@@ -17,6 +17,7 @@ class Truth:
     """Geometry, object and losses of a scan."""
 
     name: str
+    uid: str | None
     geometry: Geometry
     parts: Sequence[Ellipsoid]
     lost: Sequence[int]
@@ -52,7 +53,7 @@ class Truth:
 
 def of(plan: ScanPlan) -> Truth:
     """Return the truth of a plan."""
-    return Truth(plan.name, plan.geometry, plan.parts, plan.lost)
+    return Truth(plan.name, plan.uid, plan.geometry, plan.parts, plan.lost)
 
 
 def write(folder: Path, plan: ScanPlan) -> Path:
@@ -70,4 +71,5 @@ def read(path: Path) -> Truth:
         Ellipsoid(p["attenuation"], tuple(p["centre"]), tuple(p["semi_axes"]), p["turn"])
         for p in stored["parts"]
     ]
-    return Truth(stored["name"], Geometry(**stored["geometry"]), parts, tuple(stored["lost"]))
+    geometry = Geometry(**stored["geometry"])
+    return Truth(stored["name"], stored["uid"], geometry, parts, tuple(stored["lost"]))
