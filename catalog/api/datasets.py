@@ -1,0 +1,48 @@
+"""Datasets: what landed, what was made of it, and how."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from catalog import queries
+from catalog.api.problems import not_found, responses
+from catalog.api.service import ServiceDep, Snapshot
+from catalog.queries import DatasetDetail, DatasetFilter, DatasetSummary, Lineage, Page
+
+router = APIRouter(prefix="/api/datasets", tags=["datasets"])
+
+Limit = Annotated[int, Query(ge=1, le=200, description="how many on a page")]
+Cursor = Annotated[UUID | None, Query(description="`next_cursor` of the page before")]
+
+
+@router.get("", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
+def list_datasets(
+    session: Snapshot,
+    filters: Annotated[DatasetFilter, Query()],
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[DatasetSummary]:
+    """List datasets, newest first, with their current result and latest run."""
+    return queries.list_datasets(session, filters, cursor=cursor, limit=limit)
+
+
+@router.get("/{dataset_id}", responses=responses(HTTPStatus.NOT_FOUND))
+def get_dataset(dataset_id: UUID, session: Snapshot, service: ServiceDep) -> DatasetDetail:
+    """Show a dataset with its files, lifecycle, runs, versions, previews and verdict."""
+    detail = queries.dataset_detail(session, dataset_id, flow_run_url=service.flow_run_url)
+    if detail is None:
+        raise not_found("dataset", dataset_id)
+    return detail
+
+
+@router.get("/{dataset_id}/lineage", responses=responses(HTTPStatus.NOT_FOUND))
+def get_lineage(dataset_id: UUID, session: Snapshot) -> Lineage:
+    """Show where a dataset comes from and what was made of it."""
+    lineage = queries.lineage(session, dataset_id)
+    if lineage is None:
+        raise not_found("dataset", dataset_id)
+    return lineage

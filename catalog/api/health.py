@@ -1,0 +1,57 @@
+"""Whether the platform is well, for people and for machines that watch it."""
+
+from __future__ import annotations
+
+import shutil
+from http import HTTPStatus
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from catalog import queries
+from catalog.api.problems import responses
+from catalog.api.service import Snapshot
+from catalog.queries import Disk, Status, Storage
+
+router = APIRouter(prefix="/api", tags=["platform"])
+
+
+class Health(BaseModel):
+    """What a load balancer or a supervisor wants to know."""
+
+    status: Literal["ok"] = "ok"
+    schema_version: str | None = Field(description="revision of the catalogue's schema")
+    outbox: int = Field(description="dispatches that Prefect has not taken yet")
+    outbox_oldest_seconds: float | None = Field(
+        description="age of the oldest of them; growing means that Prefect is down"
+    )
+
+
+@router.get("/health", responses=responses(HTTPStatus.SERVICE_UNAVAILABLE))
+def get_health(session: Snapshot) -> Health:
+    """Say whether the catalogue answers, and whether work flows out of it."""
+    outbox = queries.outbox(session)
+    return Health(
+        schema_version=queries.schema_version(session),
+        outbox=outbox.depth,
+        outbox_oldest_seconds=outbox.oldest_seconds,
+    )
+
+
+@router.get("/status")
+def get_status(session: Snapshot) -> Status:
+    """Count what waits, runs, failed and stands in quarantine."""
+    return queries.status(session, disks=measure(queries.storages(session)))
+
+
+def measure(storages: list[Storage]) -> list[Disk]:
+    """Return the room on the storages that can be reached from here."""
+    disks: list[Disk] = []
+    for storage in storages:
+        try:
+            usage = shutil.disk_usage(storage.root)
+        except OSError:
+            continue  # another host's storage; it is that host's to measure
+        disks.append(Disk(storage=storage.name, free=usage.free, total=usage.total))
+    return disks

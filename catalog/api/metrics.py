@@ -1,0 +1,95 @@
+"""Figures for Prometheus: the catalogue's state when asked, and how fast requests are answered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from catalog import queries
+from catalog.api.health import measure
+from catalog.api.service import Snapshot
+from catalog.queries import Status
+
+router = APIRouter(tags=["platform"])
+
+
+class Latency:
+    """Times every request, by route and not by address, so that the series stay few."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self.app = app
+        self.histogram = Histogram(
+            "dayseye_http_request_seconds",
+            "Time to answer a request",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status = 500
+        began = time.perf_counter()
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            label = self.histogram.labels(scope["method"], route, str(status))
+            label.observe(time.perf_counter() - began)
+
+
+class CatalogueFigures(Collector):
+    """The state of the catalogue at one moment."""
+
+    def __init__(self, status: Status) -> None:
+        self.status = status
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges."""
+        status = self.status
+        yield _by("dayseye_datasets", "Datasets by state", "state", status.datasets)
+        yield _by("dayseye_runs", "Runs by state", "state", status.runs)
+        yield GaugeMetricFamily(
+            "dayseye_outbox_depth", "Dispatches that Prefect has not taken yet", value=status.outbox
+        )
+        yield GaugeMetricFamily(
+            "dayseye_outbox_oldest_seconds",
+            "Age of the oldest dispatch that Prefect has not taken yet, 0 when there is none",
+            value=status.outbox_oldest_seconds or 0.0,
+        )
+        free = {disk.storage: disk.free for disk in status.disks}
+        yield _by("dayseye_disk_free_bytes", "Free room on a storage", "storage", free)
+
+
+def _by(name: str, help_text: str, label: str, counts: dict[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, help_text, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family
+
+
+@router.get("/metrics", response_class=Response)
+def get_metrics(request: Request, session: Snapshot) -> Response:
+    """Return the figures in Prometheus's text format."""
+    status = queries.status(session, disks=measure(queries.storages(session)))
+    now = CollectorRegistry()
+    now.register(CatalogueFigures(status))
+    latencies: CollectorRegistry = request.app.state.latencies
+    return Response(
+        generate_latest(now) + generate_latest(latencies), media_type=CONTENT_TYPE_LATEST
+    )

@@ -1,0 +1,102 @@
+"""Runs: what was done to a dataset, and asking for it to be done again."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from catalog import queries
+from catalog import runs as ledger
+from catalog.api.datasets import Cursor, Limit
+from catalog.api.problems import InvalidField, ProblemError, not_found, responses
+from catalog.api.security import require_token
+from catalog.api.service import ServiceDep, Snapshot
+from catalog.errors import InvalidParameters
+from catalog.queries import Page, RunDetail, RunFilter, RunSummary
+
+router = APIRouter(tags=["runs"])
+
+
+class RunRequest(BaseModel):
+    """A wish to reduce a dataset again."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "recipe": {"rotation_axis": 295.3},
+                    "reason": "the axis looked half a pixel off",
+                    "actor": "Li Wei",
+                }
+            ]
+        },
+    )
+
+    recipe: dict[str, Any] = Field(
+        default={}, description="what differs from the beamline's recipe"
+    )
+    reason: str = Field(min_length=1, max_length=500, description="why; it stays in the history")
+    actor: str = Field(default="api", min_length=1, max_length=100, description="who asks")
+
+
+@router.get("/api/runs", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
+def list_runs(
+    session: Snapshot,
+    service: ServiceDep,
+    filters: Annotated[RunFilter, Query()],
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[RunSummary]:
+    """List runs, newest first."""
+    return queries.list_runs(
+        session, filters, cursor=cursor, limit=limit, flow_run_url=service.flow_run_url
+    )
+
+
+@router.get("/api/runs/{run_id}", responses=responses(HTTPStatus.NOT_FOUND))
+def get_run(run_id: UUID, session: Snapshot, service: ServiceDep) -> RunDetail:
+    """Show a run with its attempts, steps, parameters and verdict."""
+    detail = queries.run_detail(session, run_id, flow_run_url=service.flow_run_url)
+    if detail is None:
+        raise not_found("run", run_id)
+    return detail
+
+
+@router.post(
+    "/api/datasets/{dataset_id}/runs",
+    status_code=HTTPStatus.ACCEPTED,
+    dependencies=[Depends(require_token)],
+    responses=responses(
+        HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY
+    ),
+)
+def request_run(
+    dataset_id: UUID, wish: RunRequest, service: ServiceDep, response: Response
+) -> RunDetail:
+    """Ask for a dataset to be reduced again; the result is a new version, nothing is lost."""
+    with Session(service.engine) as session, session.begin():
+        if not queries.has_dataset(session, dataset_id):
+            raise not_found("dataset", dataset_id)
+        try:
+            run = ledger.request_run(
+                session, dataset_id, wish.recipe, actor=wish.actor, reason=wish.reason
+            )
+        except InvalidParameters as error:
+            refused = [InvalidField(where="body.recipe", message=str(error))]
+            raise ProblemError(
+                HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=refused
+            ) from error
+        session.flush()
+        run_id = run.id
+    response.headers["Location"] = f"/api/runs/{run_id}"
+    with Session(service.engine) as session:
+        detail = queries.run_detail(session, run_id, flow_run_url=service.flow_run_url)
+    if detail is None:
+        raise not_found("run", run_id)
+    return detail

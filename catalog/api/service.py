@@ -1,0 +1,50 @@
+"""What every request needs: the database, the addresses, the token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the application was created with."""
+
+    engine: Engine
+    public_url: str
+    prefect_ui_url: str
+    token: str = field(repr=False)
+
+    def flow_run_url(self, flow_run_id: str) -> str:
+        """Return where the Prefect UI shows a flow run."""
+        return f"{self.prefect_ui_url}/runs/flow-run/{flow_run_id}"
+
+
+def get_service(request: Request) -> Service:
+    """Return what the application was created with."""
+    service: Service = request.app.state.service
+    return service
+
+
+ServiceDep = Annotated[Service, Depends(get_service)]
+
+
+def get_snapshot(service: ServiceDep) -> Iterator[Session]:
+    """Open a read-only session whose queries all see the catalogue at one moment.
+
+    A page is made of several queries; a run that completes between two of them must not show a
+    result without its files.
+    """
+    snapshot = service.engine.execution_options(
+        isolation_level="REPEATABLE READ", postgresql_readonly=True
+    )
+    with Session(snapshot) as session:
+        yield session
+
+
+Snapshot = Annotated[Session, Depends(get_snapshot)]

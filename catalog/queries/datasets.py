@@ -1,0 +1,151 @@
+"""The list of datasets: keyset pages, newest first, in a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy.orm import Session, defer
+
+from catalog.models import Beamline, Dataset, Proposal, Run, Sample, Visit
+from catalog.queries.filters import DatasetFilter
+from catalog.queries.results import current_results, results
+from catalog.queries.views import DatasetSummary, Page, Progress, Result
+from catalog.states import DatasetState, Kind
+
+# a dataset with the names of its proposal, visit and sample
+Named = Row[Dataset, str, str, str]
+
+
+def list_datasets(
+    session: Session,
+    filters: DatasetFilter | None = None,
+    *,
+    cursor: UUID | None = None,
+    limit: int = 50,
+) -> Page[DatasetSummary]:
+    """List datasets, newest first.
+
+    Parameters
+    ----------
+    filters
+        What the datasets must fit.
+    cursor
+        The last dataset of the page before: keys are ordered in time, and what has landed since
+        moves nothing.
+    limit
+        How many to return at most.
+    """
+    statement = with_names().options(defer(Dataset.meta)).where(*_conditions(filters))
+    if cursor is not None:
+        statement = statement.where(Dataset.id < cursor)
+    statement = statement.order_by(Dataset.id.desc()).limit(limit + 1)
+    rows = session.execute(statement).all()
+    items = summaries(session, rows[:limit])
+    more = len(rows) > limit
+    return Page[DatasetSummary](items=items, next_cursor=items[-1].id if more else None)
+
+
+def has_dataset(session: Session, dataset_id: UUID) -> bool:
+    """Tell whether the catalogue has a dataset."""
+    return session.scalar(select(Dataset.id).where(Dataset.id == dataset_id)) is not None
+
+
+def choices(session: Session) -> dict[str, list[str]]:
+    """Return what a person may choose from when searching."""
+    rows = session.execute(select(Beamline.id, Beamline.technique).order_by(Beamline.id))
+    beamlines = dict(rows.all())
+    return {
+        "beamline": list(beamlines),
+        "technique": sorted(set(beamlines.values())),
+        "state": [str(state) for state in DatasetState],
+    }
+
+
+def with_names() -> Select[Dataset, str, str, str]:
+    """Select datasets with the names of their proposal, visit and sample."""
+    return (
+        select(Dataset, Proposal.code, Visit.code, Sample.name)
+        .outerjoin(Proposal, Proposal.id == Dataset.proposal_id)
+        .outerjoin(Visit, Visit.id == Dataset.visit_id)
+        .outerjoin(Sample, Sample.id == Dataset.sample_id)
+        .options(defer(Dataset.search_text))
+    )
+
+
+def summaries(session: Session, rows: Collection[Named]) -> list[DatasetSummary]:
+    """Complete rows with their current result and latest run."""
+    ids = [dataset.id for dataset, *_ in rows]
+    found = current_results(session, ids) | _own_results(session, rows)
+    progress = _latest_runs(session, ids)
+    return [
+        DatasetSummary(
+            id=dataset.id,
+            name=dataset.name,
+            kind=dataset.kind,
+            state=dataset.state,
+            reason=dataset.state_reason,
+            beamline=dataset.beamline_id,
+            technique=dataset.technique,
+            proposal=proposal,
+            visit=visit,
+            sample=sample,
+            taken_at=dataset.taken_at,
+            registered_at=dataset.created_at,
+            result=found.get(dataset.id),
+            run=progress.get(dataset.id),
+        )
+        for dataset, proposal, visit, sample in rows
+    ]
+
+
+def _own_results(session: Session, rows: Collection[Named]) -> dict[UUID, Result]:
+    """Return derived datasets as their own results, for their verdict and pictures."""
+    derived = [dataset for dataset, *_ in rows if dataset.kind == Kind.DERIVED]
+    return {result.dataset_id: result for result in results(session, derived)} if derived else {}
+
+
+def _latest_runs(session: Session, ids: Collection[UUID]) -> dict[UUID, Progress]:
+    statement = (
+        select(Run)
+        .distinct(Run.dataset_id)
+        .where(Run.dataset_id.in_(ids))
+        .order_by(Run.dataset_id, Run.version.desc())
+        .options(defer(Run.parameters))
+    )
+    return {
+        run.dataset_id: Progress(
+            run_id=run.id,
+            state=run.state,
+            stage=run.stage,
+            figures=run.figures,
+            reason=run.state_reason,
+        )
+        for run in session.scalars(statement)
+    }
+
+
+def _conditions(filters: DatasetFilter | None) -> list[ColumnElement[bool]]:
+    given: dict[str, Any] = filters.model_dump(exclude_none=True) if filters else {}
+    conditions = [_FILTERS[name](value) for name, value in given.items() if name != "text"]
+    words = str(given.get("text", "")).lower().split()
+    # the search text is kept in lower case, so that its trigram index serves
+    conditions += [Dataset.search_text.contains(word, autoescape=True) for word in words]
+    return conditions
+
+
+_FILTERS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
+    "beamline": lambda value: Dataset.beamline_id == value,
+    "technique": lambda value: Dataset.technique == value,
+    "proposal": lambda value: Dataset.proposal_id.in_(
+        select(Proposal.id).where(Proposal.code == value)
+    ),
+    "sample": lambda value: Dataset.sample_id.in_(select(Sample.id).where(Sample.name == value)),
+    "state": lambda value: Dataset.state == value,
+    "kind": lambda value: Dataset.kind == value,
+    "verdict": lambda value: Dataset.verdict == value,
+    "since": lambda value: Dataset.taken_at >= value,
+    "until": lambda value: Dataset.taken_at < value,
+}

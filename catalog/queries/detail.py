@@ -1,0 +1,160 @@
+"""One dataset with everything that the catalogue knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, defer
+
+from catalog.models import (
+    Dataset,
+    DatasetCalibration,
+    DatasetFile,
+    LifecycleEvent,
+    Run,
+    Storage,
+)
+from catalog.queries.datasets import summaries, with_names
+from catalog.queries.results import content_url, latest_verdicts, quality_figures, results
+from catalog.queries.runs import FlowRunUrl, run_detail, runs_of
+from catalog.queries.views import (
+    CalibrationView,
+    DatasetDetail,
+    DatasetSummary,
+    EventView,
+    FileView,
+    QualityFigure,
+)
+from catalog.states import DatasetState, Kind
+
+
+def dataset_detail(
+    session: Session, dataset_id: UUID, *, flow_run_url: FlowRunUrl | None = None
+) -> DatasetDetail | None:
+    """Return a dataset with its files, history, runs and results; None if there is none.
+
+    Verdict, previews, quality figures and recipe are those of the dataset itself when it is
+    derived, else those of its current result.
+    """
+    row = session.execute(with_names().where(Dataset.id == dataset_id)).first()
+    if row is None:
+        return None
+    dataset = row[0]
+    summary = summaries(session, [row])[0]
+    calibrations = _calibrations(session, dataset_id)
+    made_by = run_detail(session, dataset.run_id) if dataset.run_id else None
+    return DatasetDetail(
+        **summary.model_dump(),
+        entry_key=dataset.entry_key,
+        detector=dataset.detector,
+        visibility=dataset.visibility,
+        metadata=dataset.meta,
+        files=_files(session, dataset),
+        calibrations=calibrations,
+        waits_for=_missing(dataset, calibrations),
+        events=_events(session, dataset_id),
+        runs=runs_of(session, dataset_id, flow_run_url),
+        versions=results(session, _versions(session, dataset_id)),
+        made_by=made_by,
+        **_shown(session, summary),
+    )
+
+
+def _shown(session: Session, summary: DatasetSummary) -> dict[str, Any]:
+    """Return what is shown of the result that the dataset has or is."""
+    result = summary.result
+    if result is None:
+        return {}
+    record = latest_verdicts(session, [result.dataset_id]).get(result.dataset_id)
+    quality: list[QualityFigure] = quality_figures(record.quality) if record else []
+    recipe = session.scalar(select(Run.parameters).where(Run.id == result.run_id))
+    return {
+        "previews": result.previews,
+        "verdict": result.verdict,
+        "reasons": result.reasons,
+        "quality": quality,
+        "recipe": recipe or {},
+    }
+
+
+def _files(session: Session, dataset: Dataset) -> list[FileView]:
+    statement = (
+        select(DatasetFile, Storage.name)
+        .join(Storage, Storage.id == DatasetFile.storage_id)
+        .where(DatasetFile.dataset_id == dataset.id)
+        .order_by(DatasetFile.id)
+    )
+    is_served = dataset.kind == Kind.DERIVED
+    return [
+        FileView(
+            id=file.id,
+            path=file.path,
+            storage=storage,
+            inner_path=file.inner_path,
+            role=file.role,
+            size=file.size,
+            count=file.count,
+            fingerprint=file.fingerprint,
+            digest=f"{file.digest_algorithm}:{file.digest}" if file.digest else None,
+            media_type=file.media_type,
+            content_url=content_url(dataset.id, file.id) if is_served else None,
+        )
+        for file, storage in session.execute(statement)
+    ]
+
+
+def _calibrations(session: Session, dataset_id: UUID) -> list[CalibrationView]:
+    statement = (
+        select(Dataset.id, Dataset.name, DatasetCalibration.role, Dataset.state)
+        .join(DatasetCalibration, DatasetCalibration.calibration_id == Dataset.id)
+        .where(DatasetCalibration.dataset_id == dataset_id)
+        .order_by(DatasetCalibration.role, Dataset.id)
+    )
+    return [
+        CalibrationView(dataset_id=key, name=name, role=role, state=state)
+        for key, name, role, state in session.execute(statement)
+    ]
+
+
+def _missing(dataset: Dataset, calibrations: list[CalibrationView]) -> list[str]:
+    if dataset.state != DatasetState.WAITING_FOR_CALIBRATION:
+        return []
+    linked = {calibration.role for calibration in calibrations}
+    return [kind for kind in dataset.needs if kind not in linked]
+
+
+def _events(session: Session, dataset_id: UUID) -> list[EventView]:
+    """Return what happened to a dataset and to its runs, oldest first."""
+    runs = select(Run.id).where(Run.dataset_id == dataset_id)
+    statement = (
+        select(LifecycleEvent)
+        .where(or_(LifecycleEvent.dataset_id == dataset_id, LifecycleEvent.run_id.in_(runs)))
+        .order_by(LifecycleEvent.id)
+    )
+    return [
+        EventView(
+            at=event.at,
+            event=event.event,
+            level=event.level,
+            run_id=event.run_id,
+            from_state=event.from_state,
+            to_state=event.to_state,
+            actor=event.actor,
+            reason=event.reason,
+            details=event.details,
+        )
+        for event in session.scalars(statement)
+    ]
+
+
+def _versions(session: Session, source_id: UUID) -> Sequence[Dataset]:
+    statement = (
+        select(Dataset)
+        .where(Dataset.source_id == source_id)
+        .order_by(Dataset.version.desc())
+        .options(defer(Dataset.meta), defer(Dataset.search_text))
+    )
+    return session.scalars(statement).all()

@@ -1,0 +1,98 @@
+"""Lineage: where a dataset comes from and what was made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import CTE, Select, select
+from sqlalchemy.orm import Session, aliased
+
+from catalog import models
+from catalog.models import Dataset, Run
+from catalog.queries.views import Lineage, LineageEdge, LineageNode
+
+Direction = Literal["input", "output"]
+
+_other: dict[Direction, Direction] = {"input": "output", "output": "input"}
+
+
+def lineage(session: Session, dataset_id: UUID, *, max_runs: int = 40) -> Lineage | None:
+    """Return the runs before and after a dataset with all that went into them and came out.
+
+    A flat field may serve thousands of scans: only the newest ``max_runs`` runs are returned, and
+    ``truncated`` says so. None when there is no such dataset.
+    """
+    centre = session.execute(_dataset_nodes().where(Dataset.id == dataset_id)).first()
+    if centre is None:
+        return None
+    before, after = _runs(dataset_id, "output"), _runs(dataset_id, "input")
+    either = select(before.c.run_id).union(select(after.c.run_id)).subquery()
+    newest = select(either.c.run_id).order_by(either.c.run_id.desc()).limit(max_runs + 1)
+    runs = session.scalars(newest).all()
+    edges = _edges(session, runs[:max_runs])
+    return Lineage(
+        dataset_id=dataset_id,
+        nodes=_nodes(session, {dataset_id} | _ends(edges)),
+        edges=edges,
+        truncated=len(runs) > max_runs,
+    )
+
+
+def _runs(dataset_id: UUID, direction: Direction) -> CTE:
+    """Return the runs that are reached by going one way only, from run to run.
+
+    With ``output`` first the run that made the dataset, then those that made its inputs; with
+    ``input`` the runs that used it, then those that used what they made.
+    """
+    start = (
+        select(models.Lineage.run_id)
+        .where(models.Lineage.dataset_id == dataset_id, models.Lineage.direction == direction)
+        .cte(f"runs_by_{direction}", recursive=True)
+    )
+    passed, entered = aliased(models.Lineage), aliased(models.Lineage)
+    further = (
+        select(entered.run_id)
+        .join(passed, passed.dataset_id == entered.dataset_id)
+        .join(start, start.c.run_id == passed.run_id)
+        .where(passed.direction == _other[direction], entered.direction == direction)
+    )
+    return start.union(further)
+
+
+def _edges(session: Session, runs: Sequence[UUID]) -> list[LineageEdge]:
+    edge = models.Lineage
+    statement = (
+        select(edge.run_id, edge.dataset_id, edge.direction, edge.role)
+        .where(edge.run_id.in_(runs))
+        .order_by(edge.run_id, edge.direction, edge.role, edge.dataset_id)
+    )
+    return [
+        LineageEdge(source=dataset, target=run, role=role)
+        if direction == "input"
+        else LineageEdge(source=run, target=dataset, role=role)
+        for run, dataset, direction, role in session.execute(statement)
+    ]
+
+
+def _nodes(session: Session, ids: set[UUID]) -> list[LineageNode]:
+    datasets = session.execute(_dataset_nodes().where(Dataset.id.in_(ids)).order_by(Dataset.id))
+    runs = session.execute(
+        select(Run.id, Run.flow, Run.version, Run.state).where(Run.id.in_(ids)).order_by(Run.id)
+    )
+    return [
+        LineageNode(id=key, type="dataset", kind=kind, name=name, state=state, verdict=verdict)
+        for key, kind, name, state, verdict in datasets
+    ] + [
+        LineageNode(id=key, type="run", kind=flow, name=f"run v{version:03d}", state=state)
+        for key, flow, version, state in runs
+    ]
+
+
+def _dataset_nodes() -> Select[UUID, str, str, str, str | None]:
+    return select(Dataset.id, Dataset.kind, Dataset.name, Dataset.state, Dataset.verdict)
+
+
+def _ends(edges: list[LineageEdge]) -> set[UUID]:
+    return {end for edge in edges for end in (edge.source, edge.target)}
