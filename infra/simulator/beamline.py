@@ -1,15 +1,10 @@
-"""A simulated imaging beamline: one short night of scans of every kind.
-
-Run as ``python -m infra.simulator.beamline RAW_FOLDER TRUTH_FOLDER``.
-"""
+"""A simulated imaging beamline: one short night of scans of every kind."""
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from infra.simulator import truth
 from infra.simulator.phantom import Geometry
 from infra.simulator.physics import Beam
 from infra.simulator.plan import Delivery, ScanPlan
@@ -72,15 +67,7 @@ def next_number(truths: Path) -> int:
     return 1 + max((int(match[1]) for match in found if match), default=0)
 
 
-def main() -> None:
-    """Measure one night."""
-    folder, truths = (Path(word) for word in sys.argv[1:3])
-    jobs = list(night(next_number(truths)))
-    for scan in (scan for job in jobs for scan in job.scans):
-        truth.write(truths, scan)
+def measure(jobs: Sequence[Job], folder: Path) -> None:
+    """Bring the jobs to disk, one after the other."""
     for job in jobs:
         job.write(folder)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,190 @@
+"""The demo: a platform, a simulated beamline that drops scans into it, and a live table.
+
+The platform is started as anyone would start it, with a settings file of its own, and the scans
+are followed in the catalogue, as any other program could.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+from rich.console import Console
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from catalog.connection import connect
+from infra.addresses import Addresses
+from infra.demo_progress import AXIS_TOLERANCE, Display, Progress, read_progress, to_come
+from infra.processes import spawn
+from infra.settings import load_settings
+from infra.simulator import truth
+from infra.simulator.beamline import Job, measure, next_number, night
+from infra.state import State
+
+FOLDER = Path(".dayseye/demo")
+TIME_LIMIT = 300.0
+POLL_SECONDS = 0.4
+SETTINGS = """\
+# The demo's platform. Ask it questions with this file:
+#   DAYSEYE_SETTINGS={file} dayseye datasets
+state = "."
+
+[[beamlines]]
+id = "imaging"
+name = "Simulated imaging beamline"
+technique = "ct"
+folders = ["raw"]
+output = "{folder}/processed/{{proposal}}/{{scan}}"
+"""
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on; the message says why and where to look."""
+
+
+def run_demo(folder: Path = FOLDER, *, exit_when_done: bool = False) -> int:
+    """Show the platform at work.
+
+    Parameters
+    ----------
+    folder
+        Everything of the demo: settings, state, raw and reduced data. A second demo goes on there.
+    exit_when_done
+        End when all scans are settled, instead of staying up until Ctrl-C.
+
+    Returns
+    -------
+    The process's status: 0 if every scan was reduced and recorded, with its axis found.
+    """
+    console = Console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    demo = Demo(folder.absolute(), console)
+    try:
+        with demo.platform() as platform:
+            rows = demo.watch(platform)
+            demo.summarise(rows)
+            if not exit_when_done:
+                console.print("The platform stays up until Ctrl-C.")
+                platform.wait()
+        return 0 if all(row.right for row in rows) else 1
+    except DemoError as error:
+        console.print(str(error), style="red")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+class Demo:
+    """One showing: its folder, its platform, and the scans of tonight."""
+
+    def __init__(self, folder: Path, console: Console) -> None:
+        self.folder, self.console = folder, console
+        self.settings_file = _write_settings(folder)
+        settings = load_settings(self.settings_file)
+        self.addresses = Addresses(settings, State(settings.state))
+        self.started = time.monotonic()
+        jobs = list(night(next_number(folder / "truth")))
+        scans = [scan for job in jobs for scan in job.scans]
+        for scan in scans:
+            truth.write(folder / "truth", scan)
+        self.truths = {str(scan.uid): truth.of(scan) for scan in scans}
+        self.beamline: Future[None] = Future()
+        Thread(target=self._measure, args=(jobs,), daemon=True, name="beamline").start()
+
+    def _measure(self, jobs: Sequence[Job]) -> None:
+        """Be the beamline; what goes wrong there is told when the demo looks."""
+        try:
+            self.beamline.set_result(measure(jobs, self.folder / "raw"))
+        except Exception as error:
+            self.beamline.set_exception(error)
+
+    @contextmanager
+    def platform(self) -> Iterator["subprocess.Popen[bytes]"]:
+        """Run `dayseye up` with the demo's settings."""
+        process = spawn(
+            [sys.executable, "-m", "infra.cli", "up"],
+            env={**os.environ, "DAYSEYE_SETTINGS": str(self.settings_file)},
+            log=self.log,
+        )
+        try:
+            yield process
+        finally:
+            self.console.print("Stopping the platform ...")
+            process.terminate()
+            process.wait()
+
+    @property
+    def log(self) -> Path:
+        """What `dayseye up` says."""
+        return self.folder / "logs" / "demo-up.log"
+
+    def watch(self, platform: "subprocess.Popen[bytes]") -> list[Progress]:
+        """Show the scans until all are settled, or the time is up."""
+        engine = connect(self.addresses.application_dsn, "dayseye-demo")
+        rows: list[Progress] = []
+        with Display(self.console) as display:
+            while time.monotonic() - self.started < TIME_LIMIT:
+                self._check(platform)
+                rows = self._read(engine)
+                display.show(rows, self._title())
+                if all(row.settled for row in rows):
+                    break
+                time.sleep(POLL_SECONDS)
+        engine.dispose()
+        return rows
+
+    def _check(self, platform: "subprocess.Popen[bytes]") -> None:
+        if platform.poll() is not None:
+            last = self.log.read_text().strip().rpartition("\n")[2]
+            raise DemoError(f"The platform has ended: {last} (see {self.log})")
+        if self.beamline.done() and (error := self.beamline.exception()):
+            raise DemoError(f"The simulated beamline failed: {error}") from error
+
+    def _read(self, engine: Engine) -> list[Progress]:
+        try:
+            return read_progress(engine, self.truths)
+        except (OperationalError, ProgrammingError):
+            # The database is not up yet, or its tables are not there yet.
+            return to_come(self.truths)
+
+    def _title(self) -> str:
+        """Say how far the platform is; once it is up, how long the demo has run."""
+        seconds = f"{time.monotonic() - self.started:.0f} s"
+        try:
+            services = json.loads(self.addresses.state.services_file.read_text())["services"]
+        except FileNotFoundError:
+            return f"starting the platform, {seconds}"
+        coming = [name for name, each in services.items() if each["stage"] not in ("ready", "done")]
+        return f"starting {', '.join(coming)}, {seconds}" if coming else f"platform up, {seconds}"
+
+    def summarise(self, rows: Sequence[Progress]) -> None:
+        """Say what became of the scans, and where to look at it."""
+        say = self.console.print
+        wrong = [row for row in rows if not row.right]
+        say(
+            f"{len(rows) - len(wrong)} of {len(rows)} scans reduced and recorded, rotation axis "
+            f"within {AXIS_TOLERANCE} px of the truth, in {time.monotonic() - self.started:.0f} s."
+        )
+        for row in wrong:
+            say(f"{row.scan}: {row.state} {row.reason}, axis {row.axis}, truly {row.true_axis}")
+        say(f"Catalogue and API  {self.addresses.public_url}  (API: /docs)")
+        say(f"Prefect UI         {self.addresses.prefect_ui_url}")
+        say(f"Reduced data       {self.folder / 'processed'}")
+        say(f"More               DAYSEYE_SETTINGS={self.settings_file} dayseye datasets")
+
+
+def _write_settings(folder: Path) -> Path:
+    """Make the demo's folders and its settings file, and return the latter."""
+    for name in ("raw", "processed", "truth", "logs"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    file = folder / "dayseye.toml"
+    file.write_text(SETTINGS.format(file=file, folder=folder))
+    return file
