@@ -9,25 +9,24 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from catalog import queries
+from catalog.api.paging import PageQuery
 from catalog.api.problems import not_found, responses
 from catalog.api.service import ServiceDep, Snapshot
 from catalog.queries import DatasetDetail, DatasetFilter, DatasetSummary, Lineage, Page
 
 router = APIRouter(prefix="/api/datasets", tags=["datasets"])
 
-Limit = Annotated[int, Query(ge=1, le=200, description="how many on a page")]
-Cursor = Annotated[UUID | None, Query(description="`next_cursor` of the page before")]
+
+class DatasetQuery(DatasetFilter, PageQuery):
+    """Which datasets, and which page of them."""
 
 
 @router.get("", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
 def list_datasets(
-    session: Snapshot,
-    filters: Annotated[DatasetFilter, Query()],
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    session: Snapshot, query: Annotated[DatasetQuery, Query()]
 ) -> Page[DatasetSummary]:
     """List datasets, newest first, with their current result and latest run."""
-    return queries.list_datasets(session, filters, cursor=cursor, limit=limit)
+    return queries.list_datasets(session, query, cursor=query.cursor, limit=query.limit)
 
 
 @router.get("/{dataset_id}", responses=responses(HTTPStatus.NOT_FOUND))

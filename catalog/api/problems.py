@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from catalog.errors import CatalogError, InvalidParameters, NotFound
+
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
@@ -134,6 +136,18 @@ def _invalid_request(request: Request, error: RequestValidationError) -> Problem
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 
 
+def _refused(request: Request, error: CatalogError) -> ProblemError:
+    """Pass on the catalogue's own sentence, which is written for the user."""
+    match error:
+        case NotFound():
+            return ProblemError(HTTPStatus.NOT_FOUND, str(error))
+        case InvalidParameters():
+            errors = [InvalidField(where="body.recipe", message=str(error))]
+            return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=errors)
+        case _:
+            return ProblemError(HTTPStatus.CONFLICT, str(error))
+
+
 def _database_down(request: Request, error: OperationalError) -> ProblemError:
     logger.error("the catalogue's database did not answer: %s", error)
     return ProblemError(
@@ -168,5 +182,6 @@ def install(app: FastAPI) -> None:
     _register(app, ProblemError, _as_it_is)
     _register(app, HTTPException, _http_exception)
     _register(app, RequestValidationError, _invalid_request)
+    _register(app, CatalogError, _refused)
     _register(app, OperationalError, _database_down)
     _register(app, Exception, _unforeseen)

@@ -11,13 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from catalog import queries
-from catalog import runs as ledger
-from catalog.api.datasets import Cursor, Limit
-from catalog.api.problems import InvalidField, ProblemError, not_found, responses
+from catalog.api.paging import PageQuery
+from catalog.api.problems import not_found, responses
 from catalog.api.security import require_token
 from catalog.api.service import ServiceDep, Snapshot
-from catalog.errors import InvalidParameters
 from catalog.queries import Page, RunDetail, RunFilter, RunSummary
+from catalog.runs import request_run
 
 router = APIRouter(tags=["runs"])
 
@@ -45,17 +44,21 @@ class RunRequest(BaseModel):
     actor: str = Field(default="api", min_length=1, max_length=100, description="who asks")
 
 
+class RunQuery(RunFilter, PageQuery):
+    """Which runs, and which page of them."""
+
+
 @router.get("/api/runs", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
 def list_runs(
-    session: Snapshot,
-    service: ServiceDep,
-    filters: Annotated[RunFilter, Query()],
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    session: Snapshot, service: ServiceDep, query: Annotated[RunQuery, Query()]
 ) -> Page[RunSummary]:
     """List runs, newest first."""
     return queries.list_runs(
-        session, filters, cursor=cursor, limit=limit, flow_run_url=service.flow_run_url
+        session,
+        query,
+        cursor=query.cursor,
+        limit=query.limit,
+        flow_run_url=service.flow_run_url,
     )
 
 
@@ -73,30 +76,21 @@ def get_run(run_id: UUID, session: Snapshot, service: ServiceDep) -> RunDetail:
     status_code=HTTPStatus.ACCEPTED,
     dependencies=[Depends(require_token)],
     responses=responses(
-        HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
     ),
 )
-def request_run(
+def post_run(
     dataset_id: UUID, wish: RunRequest, service: ServiceDep, response: Response
 ) -> RunDetail:
     """Ask for a dataset to be reduced again; the result is a new version, nothing is lost."""
     with Session(service.engine) as session, session.begin():
-        if not queries.has_dataset(session, dataset_id):
-            raise not_found("dataset", dataset_id)
-        try:
-            run = ledger.request_run(
-                session, dataset_id, wish.recipe, actor=wish.actor, reason=wish.reason
-            )
-        except InvalidParameters as error:
-            refused = [InvalidField(where="body.recipe", message=str(error))]
-            raise ProblemError(
-                HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=refused
-            ) from error
+        run = request_run(session, dataset_id, wish.recipe, actor=wish.actor, reason=wish.reason)
         session.flush()
-        run_id = run.id
-    response.headers["Location"] = f"/api/runs/{run_id}"
-    with Session(service.engine) as session:
-        detail = queries.run_detail(session, run_id, flow_run_url=service.flow_run_url)
+        detail = queries.run_detail(session, run.id, flow_run_url=service.flow_run_url)
     if detail is None:
-        raise not_found("run", run_id)
+        raise not_found("run", run.id)
+    response.headers["Location"] = f"/api/runs/{detail.id}"
     return detail

@@ -1,6 +1,6 @@
 """Questions to the catalogue: one set of answers for the API, the pages and the command line."""
 
-from catalog.queries.datasets import choices, has_dataset, list_datasets
+from catalog.queries.datasets import choices, list_datasets
 from catalog.queries.detail import dataset_detail
 from catalog.queries.files import served_file, storages
 from catalog.queries.filters import DatasetFilter, RunFilter
@@ -39,7 +39,6 @@ __all__ = [
     "Storage",
     "choices",
     "dataset_detail",
-    "has_dataset",
     "lineage",
     "list_datasets",
     "list_runs",

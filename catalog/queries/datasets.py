@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, defer
 
 from catalog.models import Beamline, Dataset, Proposal, Run, Sample, Visit
 from catalog.queries.filters import DatasetFilter
-from catalog.queries.results import current_results, results
+from catalog.queries.results import current_results, full_name, results
 from catalog.queries.views import DatasetSummary, Page, Progress, Result
 from catalog.states import DatasetState, Kind
 
@@ -48,11 +48,6 @@ def list_datasets(
     return Page[DatasetSummary](items=items, next_cursor=items[-1].id if more else None)
 
 
-def has_dataset(session: Session, dataset_id: UUID) -> bool:
-    """Tell whether the catalogue has a dataset."""
-    return session.scalar(select(Dataset.id).where(Dataset.id == dataset_id)) is not None
-
-
 def choices(session: Session) -> dict[str, list[str]]:
     """Return what a person may choose from when searching."""
     rows = session.execute(select(Beamline.id, Beamline.technique).order_by(Beamline.id))
@@ -83,7 +78,7 @@ def summaries(session: Session, rows: Collection[Named]) -> list[DatasetSummary]
     return [
         DatasetSummary(
             id=dataset.id,
-            name=dataset.name,
+            name=full_name(dataset.name, dataset.version),
             kind=dataset.kind,
             state=dataset.state,
             reason=dataset.state_reason,
@@ -128,7 +123,8 @@ def _latest_runs(session: Session, ids: Collection[UUID]) -> dict[UUID, Progress
 
 
 def _conditions(filters: DatasetFilter | None) -> list[ColumnElement[bool]]:
-    given: dict[str, Any] = filters.model_dump(exclude_none=True) if filters else {}
+    fields = set(DatasetFilter.model_fields)
+    given = filters.model_dump(include=fields, exclude_none=True) if filters else {}
     conditions = [_FILTERS[name](value) for name, value in given.items() if name != "text"]
     words = str(given.get("text", "")).lower().split()
     # the search text is kept in lower case, so that its trigram index serves

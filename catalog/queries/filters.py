@@ -10,7 +10,7 @@ from catalog.states import DatasetState, Kind, RunState, Verdict
 class DatasetFilter(BaseModel):
     """Which datasets."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     beamline: str | None = Field(default=None, examples=["imaging"])
     technique: str | None = Field(default=None, examples=["ct"])
@@ -32,7 +32,7 @@ class DatasetFilter(BaseModel):
 class RunFilter(BaseModel):
     """Which runs."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     state: RunState | None = None
     beamline: str | None = Field(default=None, examples=["imaging"])

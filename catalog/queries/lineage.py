@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from catalog import models
 from catalog.models import Dataset, Run
+from catalog.queries.results import full_name
 from catalog.queries.views import Lineage, LineageEdge, LineageNode
 
 Direction = Literal["input", "output"]
@@ -82,16 +83,25 @@ def _nodes(session: Session, ids: set[UUID]) -> list[LineageNode]:
         select(Run.id, Run.flow, Run.version, Run.state).where(Run.id.in_(ids)).order_by(Run.id)
     )
     return [
-        LineageNode(id=key, type="dataset", kind=kind, name=name, state=state, verdict=verdict)
-        for key, kind, name, state, verdict in datasets
+        LineageNode(
+            id=key,
+            type="dataset",
+            kind=kind,
+            name=full_name(name, version),
+            state=state,
+            verdict=verdict,
+        )
+        for key, kind, name, version, state, verdict in datasets
     ] + [
         LineageNode(id=key, type="run", kind=flow, name=f"run v{version:03d}", state=state)
         for key, flow, version, state in runs
     ]
 
 
-def _dataset_nodes() -> Select[UUID, str, str, str, str | None]:
-    return select(Dataset.id, Dataset.kind, Dataset.name, Dataset.state, Dataset.verdict)
+def _dataset_nodes() -> Select[UUID, str, str, int | None, str, str | None]:
+    return select(
+        Dataset.id, Dataset.kind, Dataset.name, Dataset.version, Dataset.state, Dataset.verdict
+    )
 
 
 def _ends(edges: list[LineageEdge]) -> set[UUID]:

@@ -28,6 +28,11 @@ UNITS = {
 }
 
 
+def full_name(name: str, version: int | None) -> str:
+    """Return the name of a dataset, with the version that tells results of a scan apart."""
+    return name if version is None else f"{name} v{version:03d}"
+
+
 def content_url(dataset_id: UUID, file_id: UUID) -> str:
     """Return where the API serves a file, relative to its address."""
     return f"/api/datasets/{dataset_id}/files/{file_id}/content"
@@ -41,7 +46,7 @@ def results(session: Session, derived: Sequence[Dataset]) -> list[Result]:
     return [
         Result(
             dataset_id=dataset.id,
-            name=dataset.name,
+            name=full_name(dataset.name, dataset.version),
             version=dataset.version or 0,
             is_current=dataset.is_current,
             verdict=dataset.verdict,

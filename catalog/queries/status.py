@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from catalog.models import Dataset, Dispatch, Run
 from catalog.queries.views import Disk, Outbox, Status, Waiting
@@ -15,14 +15,8 @@ from catalog.states import DatasetState, RunState
 
 def status(session: Session, *, disks: list[Disk] | None = None) -> Status:
     """Count datasets and runs by state; ``disks`` is what the caller measured."""
-    datasets = dict(
-        session.execute(
-            select(Dataset.state, func.count()).group_by(Dataset.state).order_by(Dataset.state)
-        )
-    )
-    runs = dict(
-        session.execute(select(Run.state, func.count()).group_by(Run.state).order_by(Run.state))
-    )
+    datasets = _by_state(session, Dataset.state)
+    runs = _by_state(session, Run.state)
     unsent = outbox(session)
     return Status(
         at=datetime.now(UTC),
@@ -53,6 +47,11 @@ def outbox(session: Session) -> Outbox:
 def schema_version(session: Session) -> str | None:
     """Return the revision of the schema that the database has."""
     return session.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+def _by_state(session: Session, column: InstrumentedAttribute[str]) -> dict[str, int]:
+    statement = select(column, func.count()).group_by(column).order_by(column)
+    return {state: count for state, count in session.execute(statement)}
 
 
 def _oldest_waiting(session: Session) -> Waiting | None:
