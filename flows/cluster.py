@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +61,51 @@ def dask_client() -> Client:
     if not isinstance(runner, DaskTaskRunner):
         raise RuntimeError("Chunks of work need a flow that runs with flows.cluster.task_runner().")
     return runner.client
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """What the cluster's workers offer.
+
+    Attributes
+    ----------
+    workers : int
+        How many there are now.
+    threads : int
+        Threads of the smallest one.
+    memory : int
+        Memory limit of the smallest one, in bytes.
+    """
+
+    workers: int
+    threads: int
+    memory: int
+
+
+def worker_limits(client: Client, patience: float = 60.0) -> WorkerLimits:
+    """Ask the cluster what its workers offer.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        The cluster.
+    patience : float
+        Seconds to wait for a first worker.
+
+    Returns
+    -------
+    WorkerLimits
+        Of the smallest worker, since any may get a chunk.
+
+    Raises
+    ------
+    TimeoutError
+        No worker came.
+    """
+    client.wait_for_workers(1, timeout=patience)
+    workers = list(client.scheduler_info(n_workers=-1)["workers"].values())
+    return WorkerLimits(
+        workers=len(workers),
+        threads=min(worker["nthreads"] for worker in workers),
+        memory=min(worker["memory_limit"] for worker in workers),
+    )

@@ -1,11 +1,8 @@
 """The stages of the CT flow: each is one task in the Prefect UI."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -13,11 +10,10 @@ from flows.cluster import dask_client
 from flows.ct import report
 from flows.ct.recipe import Recipe
 from flows.ct.sources import scan_sources
-from flows.ct.volume import Volume, slab_orders, write_volume
+from flows.ct.types import CheckedScan, Found, Volume
+from flows.ct.volume import write_volume
 from flows.reduction import Reduction
 from tasks.ct.angles import check_angles
-from tasks.ct.rotation_axis import RotationAxis
-from tasks.ct.sinograms import ScanSources
 from tasks.ct.slab import Axis
 from tasks.ct.survey import survey, survey_rows
 from tasks.errors import DataError
@@ -25,75 +21,6 @@ from tasks.io.frames import check_frames
 from tasks.io.scan import open_scan
 
 MICRO = 1e-6
-
-
-@dataclass(frozen=True)
-class CheckedScan:
-    """A scan that can be reduced.
-
-    Attributes
-    ----------
-    sources : ScanSources
-        Where it stands.
-    shape : tuple of int
-        (projections, rows, columns).
-    rows : tuple of int
-        First row to reduce, and one past the last.
-    angles : numpy.ndarray
-        Radians, one per projection.
-    pixel_size : float
-        In m, at the sample.
-    metadata : dict
-        What the file says about the scan.
-    warnings : tuple of str
-        Sentences for the user.
-    """
-
-    sources: ScanSources
-    shape: tuple[int, int, int]
-    rows: tuple[int, int]
-    angles: NDArray[np.float64]
-    pixel_size: float
-    metadata: dict[str, Any]
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Found:
-    """The rotation axis in use, where it comes from, and what else the survey found.
-
-    Attributes
-    ----------
-    axis : Axis
-        Used for the volume.
-    sought : RotationAxis or None
-        What the search found; None when a person set the axis.
-    left_out : tuple of int
-        Projections without beam.
-    warnings : tuple of str
-        Sentences for the user.
-    """
-
-    axis: Axis
-    sought: RotationAxis | None
-    left_out: tuple[int, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
-
-    @property
-    def certain(self) -> bool:
-        """Whether a person set the axis or the methods agree."""
-        return self.sought is None or self.sought.agreed
-
-    @property
-    def summary(self) -> str:
-        """One line that tells the axis and how it was found."""
-        if self.sought is None:
-            return f"Rotation axis {self.axis.column:.2f} px, set by a person."
-        agreed = "methods agree" if self.sought.agreed else "methods disagree: check"
-        return (
-            f"Rotation axis {self.axis.column:.2f} px, confidence "
-            f"{self.sought.confidence:.2f} ({agreed})."
-        )
 
 
 @task(name="check scan", cache_policy=NO_CACHE, persist_result=False)
@@ -140,10 +67,8 @@ def survey_scan(run: Reduction, recipe: Recipe, scan: CheckedScan) -> Found:
 def reconstruct_volume(run: Reduction, recipe: Recipe, scan: CheckedScan, found: Found) -> Volume:
     """Reconstruct slab by slab on the cluster; one writer puts them into the volume."""
     run.stage("reconstruct volume", rotation_axis=round(found.axis.column, 2))
-    client = dask_client()
-    sources = replace(scan.sources, left_out=found.left_out)
-    orders = slab_orders(run, recipe, scan, replace(found), sources, client)
-    return write_volume(run, recipe, scan, found, orders, client)
+    used = replace(scan, sources=replace(scan.sources, left_out=found.left_out))
+    return write_volume(run, recipe, used, found, dask_client())
 
 
 @task(name="draw pictures", cache_policy=NO_CACHE, persist_result=False)
@@ -180,12 +105,12 @@ def _rows(recipe: Recipe, height: int) -> tuple[int, int]:
     return recipe.first_row, last
 
 
-def _pixel_size(recipe: Recipe, known: float | None) -> tuple[float, tuple[str, ...]]:
+def _pixel_size(recipe: Recipe, known: float | None) -> tuple[float | None, tuple[str, ...]]:
     if recipe.pixel_size_um is not None:
         return recipe.pixel_size_um * MICRO, ()
     if known is not None:
         return known, ()
-    return 0.01, (
-        "The scan does not say its pixel size: the volume is in 1/pixel, written as if a pixel "
-        "were 1 cm. Set pixel_size_um and reduce again for 1/cm.",
+    return None, (
+        "The scan does not say its pixel size, so the volume is in 1/pixel: reduce it again with "
+        "pixel_size_um for 1/cm.",
     )

@@ -21,7 +21,7 @@ from tasks.io.entry import Entry
 from tasks.io.frames import match_frames, positions
 from tasks.io.hdf5 import Tree, claims_hdf5
 from tasks.io.scan import Scan, ScanReference
-from tasks.io.stack import Stack, StackScan, check_stack
+from tasks.io.stack import Stack, StackScan, calibration, check_stack
 from tasks.io.values import (
     angles,
     energy,
@@ -211,8 +211,11 @@ def _scan(tree: Tree, reference: ScanReference) -> StackScan:
     problem = _problem(tree, parts)
     if tree.missing:
         raise DataError(f"{tree.path} links to files that are not there: {_names(tree.missing)}.")
-    if problem or parts.data is None:
-        raise DataError(problem or f"{tree.path} holds no projections in '/exchange/data'.")
+    if problem:
+        raise DataError(problem)
+    if parts.data is None:
+        white, dark = _all(tree, parts.white), _all(tree, parts.dark)
+        return calibration(reference, tree, white, dark, _metadata(tree))
     planned = _planned_angles(tree)
     stored = len(parts.data)
     frames = match_frames(

@@ -23,7 +23,7 @@ from tasks.io.entry import Entry
 from tasks.io.frames import Frames, match_frames, positions
 from tasks.io.hdf5 import Tree, claims_hdf5
 from tasks.io.scan import Scan, ScanReference
-from tasks.io.stack import Stack, StackScan, check_stack
+from tasks.io.stack import Stack, StackScan, calibration, check_stack
 from tasks.io.values import (
     angles,
     energy,
@@ -271,17 +271,20 @@ def _scan(tree: Tree, reference: ScanReference) -> StackScan:
         names = ", ".join(sorted(str(path) for path in tree.missing))
         raise DataError(f"{parts.where} links to files that are not there: {names}.")
     problem = _problem(parts)
-    if problem or not parts.is_raw:
-        raise DataError(problem or f"{parts.where} holds no projections, only flats or darks.")
+    if problem:
+        raise DataError(problem)
+    flats = np.flatnonzero(parts.keys == FLAT)
+    white = Stack(tree, parts.data, flats)
+    dark = Stack(tree, parts.data, np.flatnonzero(parts.keys == DARK))
+    if not parts.is_raw:
+        return calibration(reference, tree, white, dark, _metadata(parts))
     frames, indices = _projections(parts)
-    keys = parts.keys
-    flats = np.flatnonzero(keys == FLAT)
     return StackScan(
         reference=reference,
         tree=tree,
         data=Stack(tree, parts.data, indices),
-        white=Stack(tree, parts.data, flats),
-        dark=Stack(tree, parts.data, np.flatnonzero(keys == DARK)),
+        white=white,
+        dark=dark,
         angles=frames.angles,
         positions=positions(frames),
         flat_positions=np.searchsorted(indices, flats) / max(len(indices), 1),

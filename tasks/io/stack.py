@@ -126,6 +126,28 @@ class StackScan:
         self.close()
 
 
+def calibration(
+    reference: ScanReference, tree: Tree, white: Stack, dark: Stack, metadata: dict[str, Any]
+) -> StackScan:
+    """Make a scan of flats and darks alone, which serves other scans: it has no projections."""
+    nothing = np.empty(0)
+    return StackScan(
+        reference=reference,
+        tree=tree,
+        data=Stack(tree, None, np.empty(0, np.intp)),
+        white=white,
+        dark=dark,
+        angles=nothing,
+        positions=nothing,
+        flat_positions=np.zeros(len(white)),
+        expected_projections=None,
+        lost_frames=(),
+        angles_matched=True,
+        pixel_size=None,
+        metadata=metadata,
+    )
+
+
 def check_stack(tree: Tree, dataset: h5py.Dataset, like: h5py.Dataset | None = None) -> None:
     """
     Check that a dataset is a stack of frames, as large as those of another one.

@@ -34,6 +34,10 @@ FLATS, DARKS = ("flat", "white", "ref"), ("dark",)
 ANGLES_FILES = ("angles.txt", "theta.txt")
 SIDECAR = "scan.json"
 NEWEST = 3
+KIND_FOLDER = re.compile(
+    r"(projections?|proj|tomo|flats?|whites?|refs?|darks?)([_-]?(pre|post|before|after|\d+))?",
+    re.IGNORECASE,
+)
 NUMBER = re.compile(r"(\d+)(?=\D*$)")
 
 
@@ -120,9 +124,14 @@ def _images(path: Path) -> list[Path]:
             continue
         if item.suffix.lower() in SUFFIXES:
             found.append(item)
-        elif not item.suffix and item.is_dir():
+        elif is_kind_folder(item.name) and item.is_dir():
             found += [file for file in item.iterdir() if _is_image(file)]
     return found
+
+
+def is_kind_folder(name: str) -> bool:
+    """Whether a folder's name says that it holds one kind of a series' images."""
+    return KIND_FOLDER.fullmatch(name) is not None
 
 
 def _is_image(file: Path) -> bool:
@@ -374,19 +383,21 @@ def _read_rows(file: Path, rows: slice, frame: tuple[int, int]) -> NDArray[Any]:
 
 def _scan(reference: ScanReference) -> TiffFolderScan:
     folder = list_folder(Path(reference.path))
-    problem = _problem(folder)
-    if problem or folder.angles is None:
-        raise DataError(problem or f"{folder.path} gives no angles.")
+    calibration = bool(folder.images) and not folder.projections and folder.angles is None
+    problem = None if calibration else _problem(folder)
+    if problem:
+        raise DataError(problem)
+    angles = np.empty(0) if folder.angles is None else folder.angles
     planned = folder.announced or 0
     frames = match_frames(
-        str(folder.path), len(folder.projections), folder.angles, _ids(folder, planned), planned
+        str(folder.path), len(folder.projections), angles, _ids(folder, planned), planned
     )
-    with _opened(folder.projections[0]) as tiff:
+    with _opened(folder.images[0]) as tiff:
         page = cast(tifffile.TiffPage, tiff.pages[0])
         shape, dtype, pages = tuple(page.shape), np.dtype(page.dtype), len(tiff.pages)
     if len(shape) != 2 or pages > 1:
         raise DataError(
-            f"{folder.projections[0]} is no single grey image (shape {shape}): "
+            f"{folder.images[0]} is no single grey image (shape {shape}): "
             f"write each projection into a file of its own."
         )
     return TiffFolderScan(
