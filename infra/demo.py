@@ -4,30 +4,23 @@ The platform is started as anyone would start it, with a settings file of its ow
 are followed in the catalogue, as any other program could.
 """
 
-import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
 from rich.console import Console
-from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from catalog.connection import connect
-from infra.addresses import Addresses
-from infra.demo_progress import AXIS_TOLERANCE, Display, Progress, read_progress, to_come
-from infra.processes import spawn
-from infra.settings import load_settings
+from infra.demo_progress import AXIS_TOLERANCE, Display, Progress, read_progress
+from infra.settings import ConfigurationError
 from infra.simulator import truth
 from infra.simulator.beamline import Job, measure, next_number, night
-from infra.state import State
+from infra.state import StateError
+from infra.up import Running, running
 
 FOLDER = Path(".dayseye/demo")
 TIME_LIMIT = 300.0
@@ -66,16 +59,17 @@ def run_demo(folder: Path = FOLDER, *, exit_when_done: bool = False) -> int:
     """
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    demo = Demo(folder.absolute(), console)
     try:
+        demo = Demo(folder.absolute(), console)
         with demo.platform() as platform:
             rows = demo.watch(platform)
-            demo.summarise(rows)
+            demo.summarise(rows, platform)
             if not exit_when_done:
                 console.print("The platform stays up until Ctrl-C.")
-                platform.wait()
+                with suppress(KeyboardInterrupt):
+                    platform.process.wait()
         return 0 if all(row.right for row in rows) else 1
-    except DemoError as error:
+    except (DemoError, StateError, ConfigurationError) as error:
         console.print(str(error), style="red")
         return 1
     except KeyboardInterrupt:
@@ -88,8 +82,6 @@ class Demo:
     def __init__(self, folder: Path, console: Console) -> None:
         self.folder, self.console = folder, console
         self.settings_file = _write_settings(folder)
-        settings = load_settings(self.settings_file)
-        self.addresses = Addresses(settings, State(settings.state))
         self.started = time.monotonic()
         jobs = list(night(next_number(folder / "truth")))
         scans = [scan for job in jobs for scan in job.scans]
@@ -107,65 +99,38 @@ class Demo:
             self.beamline.set_exception(error)
 
     @contextmanager
-    def platform(self) -> Iterator["subprocess.Popen[bytes]"]:
-        """Run `dayseye up` with the demo's settings."""
-        process = spawn(
-            [sys.executable, "-m", "infra.cli", "up"],
-            env={**os.environ, "DAYSEYE_SETTINGS": str(self.settings_file)},
-            log=self.log,
-        )
-        try:
-            yield process
-        finally:
-            self.console.print("Stopping the platform ...")
-            process.terminate()
-            process.wait()
+    def platform(self) -> Iterator[Running]:
+        """Run the platform; the beamline measures already while it starts."""
+        with ExitStack() as stack:
+            with self.console.status("Starting the platform; the beamline measures already ..."):
+                platform = stack.enter_context(running(self.settings_file))
+            try:
+                yield platform
+            finally:
+                self.console.print("Stopping the platform ...")
 
-    @property
-    def log(self) -> Path:
-        """What `dayseye up` says."""
-        return self.folder / "logs" / "demo-up.log"
-
-    def watch(self, platform: "subprocess.Popen[bytes]") -> list[Progress]:
+    def watch(self, platform: Running) -> list[Progress]:
         """Show the scans until all are settled, or the time is up."""
-        engine = connect(self.addresses.application_dsn, "dayseye-demo")
+        engine = connect(platform.addresses.application_dsn, "dayseye-demo")
         rows: list[Progress] = []
         with Display(self.console) as display:
             while time.monotonic() - self.started < TIME_LIMIT:
                 self._check(platform)
-                rows = self._read(engine)
-                display.show(rows, self._title())
+                rows = read_progress(engine, self.truths)
+                display.show(rows, f"{time.monotonic() - self.started:.0f} s")
                 if all(row.settled for row in rows):
                     break
                 time.sleep(POLL_SECONDS)
         engine.dispose()
         return rows
 
-    def _check(self, platform: "subprocess.Popen[bytes]") -> None:
-        if platform.poll() is not None:
-            last = self.log.read_text().strip().rpartition("\n")[2]
-            raise DemoError(f"The platform has ended: {last} (see {self.log})")
+    def _check(self, platform: Running) -> None:
+        if platform.process.poll() is not None:
+            raise DemoError(f"The platform has ended; its logs are in {platform.state.logs}.")
         if self.beamline.done() and (error := self.beamline.exception()):
             raise DemoError(f"The simulated beamline failed: {error}") from error
 
-    def _read(self, engine: Engine) -> list[Progress]:
-        try:
-            return read_progress(engine, self.truths)
-        except (OperationalError, ProgrammingError):
-            # The database is not up yet, or its tables are not there yet.
-            return to_come(self.truths)
-
-    def _title(self) -> str:
-        """Say how far the platform is; once it is up, how long the demo has run."""
-        seconds = f"{time.monotonic() - self.started:.0f} s"
-        try:
-            services = json.loads(self.addresses.state.services_file.read_text())["services"]
-        except FileNotFoundError:
-            return f"starting the platform, {seconds}"
-        coming = [name for name, each in services.items() if each["stage"] not in ("ready", "done")]
-        return f"starting {', '.join(coming)}, {seconds}" if coming else f"platform up, {seconds}"
-
-    def summarise(self, rows: Sequence[Progress]) -> None:
+    def summarise(self, rows: Sequence[Progress], platform: Running) -> None:
         """Say what became of the scans, and where to look at it."""
         say = self.console.print
         wrong = [row for row in rows if not row.right]
@@ -175,15 +140,15 @@ class Demo:
         )
         for row in wrong:
             say(f"{row.scan}: {row.state} {row.reason}, axis {row.axis}, truly {row.true_axis}")
-        say(f"Catalogue and API  {self.addresses.public_url}  (API: /docs)")
-        say(f"Prefect UI         {self.addresses.prefect_ui_url}")
+        say(f"Catalogue and API  {platform.addresses.public_url}  (API: /docs)")
+        say(f"Prefect UI         {platform.addresses.prefect_ui_url}")
         say(f"Reduced data       {self.folder / 'processed'}")
         say(f"More               DAYSEYE_SETTINGS={self.settings_file} dayseye datasets")
 
 
 def _write_settings(folder: Path) -> Path:
     """Make the demo's folders and its settings file, and return the latter."""
-    for name in ("raw", "processed", "truth", "logs"):
+    for name in ("raw", "processed", "truth"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     file = folder / "dayseye.toml"
     file.write_text(SETTINGS.format(file=file, folder=folder))

@@ -78,17 +78,12 @@ def read_progress(engine: Engine, truths: Mapping[str, Truth]) -> list[Progress]
         .where(Dataset.uid.in_(truths))
         .order_by(Run.version)
     )
-    rows = {uid: row for uid, row in zip(truths, to_come(truths), strict=True)}
+    rows = {uid: Progress(truth.name, truth.axis) for uid, truth in truths.items()}
     with Session(engine) as session:
         for dataset, run, verdict in session.execute(statement):
             uid = str(dataset.uid)
             rows[uid] = _progress(truths[uid], dataset, run, verdict)
     return sorted(rows.values(), key=lambda row: row.scan)
-
-
-def to_come(truths: Mapping[str, Truth]) -> list[Progress]:
-    """Return the progress of scans that the catalogue has not seen."""
-    return [Progress(truth.name, truth.axis) for truth in truths.values()]
 
 
 def _progress(truth: Truth, dataset: Dataset, run: Run | None, verdict: str | None) -> Progress:
