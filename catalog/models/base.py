@@ -4,6 +4,7 @@ import secrets
 import threading
 import time
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -62,6 +63,6 @@ def uuid7() -> UUID:
     return UUID(int=(high << 64) | (0b10 << 62) | secrets.randbits(62))
 
 
-def one_of(column: str, values: type[Any]) -> str:
+def one_of(column: str, values: type[StrEnum]) -> str:
     """Write the check that a column holds one of an enumeration's values."""
     return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"

@@ -3,6 +3,8 @@
 Revision 0001, 2026-11.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -10,6 +12,8 @@ from sqlalchemy.dialects import postgresql
 revision = "0001"
 down_revision = None
 
+Type = sa.types.TypeEngine[Any]
+Column = sa.Column[Any]
 TEXT = sa.Text()
 TEXTS = sa.ARRAY(TEXT)
 INTEGER = sa.BigInteger()
@@ -28,24 +32,18 @@ def upgrade() -> None:
     history()
 
 
-def required(name: str, kind: sa.types.TypeEngine, to: str = "", default: str = "") -> sa.Column:
+def required(name: str, kind: Type, to: str = "", default: str = "") -> Column:
     return _column(name, kind, to, default, nullable=False)
 
 
-def optional(name: str, kind: sa.types.TypeEngine, to: str = "") -> sa.Column:
+def optional(name: str, kind: Type, to: str = "") -> Column:
     return _column(name, kind, to, "", nullable=True)
 
 
-def _column(
-    name: str, kind: sa.types.TypeEngine, to: str, default: str, *, nullable: bool
-) -> sa.Column:
-    return sa.Column(
-        name,
-        kind,
-        *([sa.ForeignKey(to)] if to else []),
-        server_default=sa.text(default) if default else None,
-        nullable=nullable,
-    )
+def _column(name: str, kind: Type, to: str, default: str, *, nullable: bool) -> Column:
+    key = [sa.ForeignKey(to)] if to else []
+    start = sa.text(default) if default else None
+    return sa.Column(name, kind, *key, server_default=start, nullable=nullable)
 
 
 def index(name: str, table: str, *columns: str, where: str = "", unique: bool = False) -> None:
@@ -170,7 +168,8 @@ def datasets() -> None:
         sa.UniqueConstraint("beamline_id", "entry_key"),
         sa.UniqueConstraint("source_id", "version"),
         sa.CheckConstraint(
-            "state IN ('registered', 'acquired', 'validated', 'quarantined', 'incomplete', 'aborted', 'waiting_for_calibration')",
+            "state IN ('registered', 'acquired', 'validated', 'quarantined', "
+            "'incomplete', 'aborted', 'waiting_for_calibration')",
             name="state",
         ),
         sa.CheckConstraint("kind IN ('raw', 'calibration', 'derived')", name="kind"),
@@ -179,7 +178,10 @@ def datasets() -> None:
             "visibility IN ('embargoed', 'proprietary', 'public')", name="visibility"
         ),
         sa.CheckConstraint(
-            "(kind = 'derived') = (source_id IS NOT NULL) AND (kind = 'derived') = (run_id IS NOT NULL) AND (kind = 'derived') = (flow IS NOT NULL) AND (kind = 'derived') = (version IS NOT NULL)",
+            "(kind = 'derived') = (source_id IS NOT NULL) AND "
+            "(kind = 'derived') = (run_id IS NOT NULL) AND "
+            "(kind = 'derived') = (flow IS NOT NULL) AND "
+            "(kind = 'derived') = (version IS NOT NULL)",
             name="derived",
         ),
         sa.CheckConstraint("generation > 0", name="generation"),

@@ -1,0 +1,260 @@
+"""Beamlines and flows as published from the settings, and the parameters that a run gets."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, relevance
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from catalog.errors import CatalogError, InvalidParameters, NotFound
+from catalog.models import Beamline, FlowSchema, Storage, uuid7
+
+Tree = Mapping[str, Any]
+PLACEHOLDERS = {"beamline", "proposal", "sample", "scan"}
+
+
+def publish_flow(
+    session: Session, flow: str, technique: str, version: str, schema: Mapping[str, Any]
+) -> None:
+    """Enter a flow with the JSON schema of its parameters, and make this version current."""
+    session.execute(
+        update(FlowSchema)
+        .where(FlowSchema.flow == flow, FlowSchema.version != version)
+        .values(is_current=False)
+    )
+    values = {
+        "technique": technique,
+        "parameters": dict(schema),
+        "is_current": True,
+        "published_at": func.now(),
+    }
+    session.execute(
+        insert(FlowSchema)
+        .values(flow=flow, version=version, **values)
+        .on_conflict_do_update(index_elements=["flow", "version"], set_=values)
+    )
+
+
+def publish_beamline(
+    session: Session,
+    *,
+    id: str,
+    name: str,
+    technique: str,
+    flow: str | None,
+    folders: Sequence[Path],
+    output_template: str,
+    recipe: Mapping[str, Any] | None = None,
+    calibration_max_age: timedelta = timedelta(hours=24),
+) -> None:
+    """Enter a beamline as the settings describe it; its flow must have been published before.
+
+    Parameters
+    ----------
+    session : Session
+        The transaction.
+    id, name, technique : str
+        What it is called, and what it does.
+    flow : str, optional
+        The flow that reduces its data; None for a beamline whose data are only catalogued.
+    folders : sequence of Path
+        The absolute folders that are watched; each becomes a storage named by its path.
+    output_template : str
+        Absolute folder of a dataset's results, with ``{beamline}``, ``{proposal}``, ``{sample}``
+        and ``{scan}``, the last of which must be there.
+    recipe : mapping, optional
+        The beamline's own defaults for the flow's parameters.
+    calibration_max_age : timedelta
+        How far in time a calibration may be from the data that it serves.
+
+    Raises
+    ------
+    InvalidParameters
+        The recipe does not fit the flow.
+    CatalogError
+        A folder is not absolute, or the template cannot tell scans apart.
+    """
+    _check_template(id, output_template)
+    values = {
+        "name": name,
+        "technique": technique,
+        "flow": flow,
+        "folders": [str(folder) for folder in folders],
+        "output_template": output_template,
+        "recipe": dict(recipe or {}),
+        "calibration_max_age": calibration_max_age,
+        "published_at": func.now(),
+    }
+    session.execute(
+        insert(Beamline)
+        .values(id=id, **values)
+        .on_conflict_do_update(index_elements=["id"], set_=values)
+    )
+    for root in (*map(str, folders), output_root(output_template)):
+        storage(session, root)
+    if flow is not None:
+        beamline = session.get_one(Beamline, id, populate_existing=True)
+        complete_parameters(current_flow(session, beamline), beamline.recipe)
+
+
+def _check_template(beamline: str, template: str) -> None:
+    used = set(re.findall(r"{(.*?)}", template))
+    if "scan" not in used or not used <= PLACEHOLDERS or not template.startswith("/"):
+        raise CatalogError(
+            f"Beamline {beamline!r}: output {template!r} must be an absolute folder with {{scan}} "
+            "and perhaps {beamline}, {proposal} and {sample} in it, such as "
+            "/data/processed/{proposal}/{sample}/{scan}."
+        )
+
+
+def output_root(template: str) -> str:
+    """Return the folder above the first part of an output template that has a placeholder."""
+    fixed: list[str] = []
+    for part in PurePosixPath(template).parts:
+        if "{" in part:
+            break
+        fixed.append(part)
+    return str(PurePosixPath(*fixed))
+
+
+def storage(session: Session, name: str) -> Storage:
+    """Return a storage by its name; an absolute folder that is not known yet becomes one.
+
+    Raises
+    ------
+    NotFound
+        There is none of this name, and it is not an absolute folder either.
+    """
+    found = session.scalar(select(Storage).where(Storage.name == name))
+    if found is not None:
+        return found
+    if not name.startswith("/"):
+        raise NotFound(f"No storage {name!r}: name one from the settings, or an absolute folder.")
+    session.execute(
+        insert(Storage).values(id=uuid7(), name=name, root=name).on_conflict_do_nothing()
+    )
+    return session.scalars(select(Storage).where(Storage.root == name)).one()
+
+
+def beamline_of(session: Session, id: str) -> Beamline:
+    """Return a beamline.
+
+    Raises
+    ------
+    NotFound
+        There is no such beamline; the sentence names those that are there.
+    """
+    found = session.get(Beamline, id)
+    if found is None:
+        known = ", ".join(session.scalars(select(Beamline.id).order_by(Beamline.id))) or "none"
+        raise NotFound(f"No beamline {id!r}; the catalogue has: {known}.")
+    return found
+
+
+def current_flow(session: Session, beamline: Beamline) -> FlowSchema:
+    """Return the current version of a beamline's flow.
+
+    Raises
+    ------
+    NotFound
+        The beamline has no flow, or the flow has not been published.
+    """
+    found = session.scalar(
+        select(FlowSchema).where(FlowSchema.flow == beamline.flow, FlowSchema.is_current)
+    )
+    if found is None:
+        raise NotFound(
+            f"Beamline {beamline.id!r} has no flow that could reduce its data (its flow is "
+            f"{beamline.flow!r}): check `flow` or `technique` in the settings and start again."
+        )
+    return found
+
+
+def effective_parameters(
+    session: Session, beamline: str, overrides: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a beamline's whole parameters: the flow's defaults, the beamline's, the user's.
+
+    Raises
+    ------
+    InvalidParameters
+        They do not fit the flow; the sentence names the key and the allowed values.
+    NotFound
+        No such beamline, or it has no flow.
+    """
+    found = beamline_of(session, beamline)
+    flow = current_flow(session, found)
+    return complete_parameters(flow, merged(found.recipe, overrides))
+
+
+def complete_parameters(flow: FlowSchema, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check parameters against a flow's schema, and fill in the defaults that it states.
+
+    Raises
+    ------
+    InvalidParameters
+        They do not fit; the sentence names the key and the allowed values.
+    """
+    schema = flow.parameters
+    properties: dict[str, Any] = schema.get("properties", {})
+    for key in given:
+        if key not in properties:
+            raise InvalidParameters(
+                f"{key!r} is not a parameter of {flow.flow!r}; there are: "
+                f"{', '.join(sorted(properties))}."
+            )
+    defaults = {key: about["default"] for key, about in properties.items() if "default" in about}
+    parameters = merged(defaults, given)
+    validator: Any = Draft202012Validator(schema)  # its stubs leave the type of errors open
+    errors: list[ValidationError] = sorted(validator.iter_errors(parameters), key=relevance)
+    if errors:
+        raise InvalidParameters(_sentence(errors[-1], properties))
+    return parameters
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two trees of parameters; the second wins."""
+    result = deepcopy(dict(base))
+    for key, value in over.items():
+        below = result.get(key)
+        if isinstance(below, dict) and isinstance(value, Mapping):
+            result[key] = merged(cast(Tree, below), cast(Tree, value))
+        else:
+            result[key] = deepcopy(value)
+    return result
+
+
+def _sentence(error: ValidationError, properties: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in error.absolute_path) or "the recipe"
+    top = error.absolute_path[0] if error.absolute_path else ""
+    allowed = _allowed(properties.get(str(top), {}))
+    if not allowed or len(error.absolute_path) > 1:
+        return f"{key}: {error.message}."
+    return f"{key}: {json.dumps(error.instance)} is not allowed. Allowed: {allowed}."
+
+
+def _allowed(about: Mapping[str, Any]) -> str:
+    """Describe the values that a part of a schema admits."""
+    if "enum" in about:
+        return ", ".join(json.dumps(value) for value in about["enum"])
+    if "const" in about:
+        return json.dumps(about["const"])
+    if "anyOf" in about:
+        return " or ".join(filter(None, map(_allowed, about["anyOf"])))
+    limits = {
+        "minimum": "from",
+        "exclusiveMinimum": "above",
+        "maximum": "to",
+        "exclusiveMaximum": "below",
+    }
+    words = [str(about.get("type", ""))]
+    words += [f"{word} {about[limit]}" for limit, word in limits.items() if limit in about]
+    return " ".join(filter(None, words))
