@@ -1,0 +1,296 @@
+"""
+Pictures of a reconstruction as PNG files: orthogonal slices, a sinogram, a sweep of the axis.
+
+They take single slices, never volumes, so their memory does not grow with the volume. Figures are
+drawn without matplotlib's global state and may be drawn from several threads.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.arrays import Host
+
+_MM_PER_M = 1e3
+_INK, _PAPER = "#1f2933", "#ffffff"
+_ACCENT = "#d9480f"  # for the one thing in a picture that is to be found
+
+
+def grey_limits(*slices: Host) -> tuple[float, float]:
+    """
+    Choose black and white so that a few outliers do not hide the rest.
+
+    Parameters
+    ----------
+    slices
+        Shown side by side with the same limits; pixels that are 0 were not measured.
+
+    Returns
+    -------
+    tuple of float
+        Quantiles 0.5 % and 99.8 % of what was measured, a little widened.
+    """
+    values = np.concatenate([slice_[np.isfinite(slice_) & (slice_ != 0)] for slice_ in slices])
+    if not values.size:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.quantile(values, (0.005, 0.998)))
+    margin = 0.03 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def draw_slices(
+    path: Path,
+    horizontal: Host,
+    frontal: Host,
+    lateral: Host,
+    *,
+    pixel_size: float | None = None,
+    units: str = "1/cm",
+    title: str = "",
+) -> Path:
+    """
+    Draw three orthogonal slices of a volume with scales and a colour bar.
+
+    Parameters
+    ----------
+    path
+        PNG file to write.
+    horizontal, frontal, lateral
+        Slices across z, y and x: shapes (y, x), (z, x) and (z, y).
+    pixel_size
+        Voxel size in m; without it scales are in pixels.
+    units
+        Of the values.
+    title
+        Name of the scan.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    limits = grey_limits(horizontal, frontal, lateral)
+    height, width = horizontal.shape
+    depth = max(frontal.shape[0], 0.18 * width)  # a flat volume is stretched, or nothing is seen
+    figure = _figure(9.2, 9.2 * (0.84 * (height + depth) / (width + depth)) + 0.9)
+    grid: Any = figure.add_gridspec(
+        2,
+        3,
+        width_ratios=[width, depth, 0.04 * width],
+        height_ratios=[height, depth],
+        left=0.08,
+        right=0.92,
+        top=1 - 0.55 / figure.get_figheight(),
+        bottom=0.55 / figure.get_figheight(),
+        wspace=0.12,
+        hspace=0.12,
+    )
+    views = (
+        (grid[0, 0], horizontal, "x", "y"),
+        (grid[1, 0], frontal, "x", "z"),
+        (grid[0, 1], lateral.T, "z", "y"),
+    )
+    image: Any = None
+    for place, pixels, across, down in views:
+        axes = figure.add_subplot(place)
+        image = _show(axes, pixels, limits, pixel_size, across, down)
+    bar: Any = figure.colorbar(image, cax=figure.add_subplot(grid[0, 2]))
+    _colour_bar(bar, f"attenuation ({units})")
+    _title(figure, title)
+    return _save(figure, path)
+
+
+def draw_sinogram(
+    path: Path, sinogram: Host, angles: Host, rotation_axis: float, *, row: int, title: str = ""
+) -> Path:
+    """
+    Draw a sinogram with the rotation axis in it.
+
+    Parameters
+    ----------
+    path
+        PNG file to write.
+    sinogram
+        Absorbance, shape (angles, columns).
+    angles
+        Radians.
+    rotation_axis
+        In columns.
+    row
+        Detector row of the sinogram.
+    title
+        Name of the scan.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    figure = _figure(9.2, 5.2)
+    axes: Any = figure.add_axes((0.08, 0.1, 0.78, 0.8))
+    first, last = np.rad2deg(float(angles[0])), np.rad2deg(float(angles[-1]))
+    image = axes.imshow(
+        sinogram,
+        cmap="gray",
+        aspect="auto",
+        vmin=float(np.nanquantile(sinogram, 0.002)),
+        vmax=float(np.nanquantile(sinogram, 0.998)),
+        extent=(-0.5, sinogram.shape[1] - 0.5, last, first),
+        interpolation="antialiased",
+    )
+    axes.axvline(rotation_axis, color=_ACCENT, linewidth=1.2, linestyle=(0, (6, 4)))
+    axes.annotate(
+        f"axis {rotation_axis:.2f}",
+        (rotation_axis, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 4),
+        textcoords="offset points",
+        ha="center",
+        color=_ACCENT,
+        fontsize=9,
+    )
+    _label(axes, "column (pixels)", "angle (degrees)")
+    bar: Any = figure.colorbar(image, cax=figure.add_axes((0.88, 0.1, 0.018, 0.8)))
+    _colour_bar(bar, "absorbance")
+    _title(figure, f"{title}   row {row}".strip())
+    return _save(figure, path)
+
+
+def draw_axis_sweep(
+    path: Path,
+    slices: Sequence[Host],
+    rotation_axes: Sequence[float],
+    chosen: float,
+    *,
+    row: int,
+    title: str = "",
+) -> Path:
+    """
+    Draw the same slice reconstructed about several axes, for a person to choose from.
+
+    Parameters
+    ----------
+    path
+        PNG file to write.
+    slices
+        Each of shape (y, x).
+    rotation_axes
+        The axis in columns that each was reconstructed about.
+    chosen
+        The axis in use; the slice nearest to it is framed.
+    row
+        Detector row of the slice.
+    title
+        Name of the scan.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    limits = grey_limits(*slices)
+    across = min(len(slices), 4 if len(slices) > 3 else 3)
+    down = -(-len(slices) // across)
+    figure = _figure(3.0 * across + 0.2, 3.25 * down + 0.5)
+    nearest = int(np.argmin([abs(axis - chosen) for axis in rotation_axes]))
+    grid: Any = figure.add_gridspec(
+        down,
+        across,
+        left=0.015,
+        right=0.985,
+        bottom=0.01,
+        top=1 - 0.72 / figure.get_figheight(),
+        wspace=0.04,
+        hspace=0.12,
+    )
+    for index, (slice_, axis) in enumerate(zip(slices, rotation_axes, strict=True)):
+        axes = figure.add_subplot(grid[index // across, index % across])
+        axes.imshow(slice_, cmap="gray", vmin=limits[0], vmax=limits[1], interpolation="lanczos")
+        axes.set(xticks=[], yticks=[])
+        here = index == nearest
+        label = f"{axis:.2f}  (in use)" if here else f"{axis:.2f}  ({axis - chosen:+.2f})"
+        colour = _ACCENT if here else _INK
+        axes.set_title(label, fontsize=10, color=colour, fontweight="bold" if here else None, pad=4)
+        for spine in axes.spines.values():
+            spine.set(color=colour, linewidth=2.5 if here else 0.5)
+    _title(figure, f"{title}   row {row}: rotation axis in columns".strip())
+    return _save(figure, path)
+
+
+def sweep_offsets(columns: int, count: int = 7) -> list[float]:
+    """
+    Choose how far from the axis the slices of a sweep are, closer together near it.
+
+    Parameters
+    ----------
+    columns
+        Width of the detector: wide ones are seen smaller, so steps are larger.
+    count
+        How many, odd.
+
+    Returns
+    -------
+    list of float
+        Columns, symmetric about 0.
+    """
+    step = max(0.5, round(columns / 512) / 2)
+    half = [step * (2**i) for i in range(count // 2)]
+    return [-offset for offset in reversed(half)] + [0.0] + half
+
+
+def _show(
+    axes: Any,
+    pixels: Host,
+    limits: tuple[float, float],
+    pixel_size: float | None,
+    across: str,
+    down: str,
+) -> Any:
+    scale, unit = (pixel_size * _MM_PER_M, "mm") if pixel_size else (1.0, "pixels")
+    height, width = pixels.shape
+    image = axes.imshow(
+        pixels,
+        cmap="gray",
+        vmin=limits[0],
+        vmax=limits[1],
+        aspect="auto",
+        extent=(-0.5 * scale, (width - 0.5) * scale, (height - 0.5) * scale, -0.5 * scale),
+        interpolation="antialiased",
+    )
+    _label(axes, f"{across} ({unit})", f"{down} ({unit})")
+    axes.locator_params(nbins=5, min_n_ticks=2)
+    return image
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=130, facecolor=_PAPER)
+
+
+def _label(axes: Any, across: str, down: str) -> None:
+    axes.set_xlabel(across, fontsize=9, color=_INK)
+    axes.set_ylabel(down, fontsize=9, color=_INK)
+    axes.tick_params(labelsize=8, colors=_INK, length=3)
+    for spine in axes.spines.values():
+        spine.set(color=_INK, linewidth=0.6)
+
+
+def _colour_bar(bar: Any, label: str) -> None:
+    bar.set_label(label, fontsize=9, color=_INK)
+    bar.ax.tick_params(labelsize=8, colors=_INK, length=3)
+    bar.outline.set_linewidth(0.6)
+
+
+def _title(figure: Any, text: str) -> None:
+    top = 1 - 0.14 / figure.get_figheight()
+    figure.text(0.02, top, text, fontsize=11, fontweight="bold", color=_INK, va="top")
+
+
+def _save(figure: Any, path: Path) -> Path:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure).print_png(path)
+    return path
