@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -63,11 +64,14 @@ class EmbeddedPostgres:
         ``place.txt`` in this folder names where.
     port : int
         The port on the loopback.
+    settings : mapping, optional
+        PostgreSQL settings that differ from ours.
     """
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder.resolve()
         self.port = port
+        self.settings = {**SETTINGS, **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     # -- before the start -------------------------------------------------------------------
@@ -205,7 +209,7 @@ class EmbeddedPostgres:
         """
         argv = [str(self.installation.program("postgres")), "-D", str(self.data)]
         argv += ["-p", str(self.port)]
-        for name, value in SETTINGS.items():
+        for name, value in self.settings.items():
             argv += ["-c", f"{name}={value}"]
         return argv, _environment(), self.user
 
