@@ -4,17 +4,16 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from distributed import Client
 from distributed.security import Security
 from prefect.context import FlowRunContext
-from prefect_dask import DaskTaskRunner
+from prefect_dask.task_runners import DaskTaskRunner
 
 CLUSTER_FILE = "DAYSEYE_CLUSTER_FILE"
 
 
-def task_runner() -> DaskTaskRunner[Any]:
+def task_runner() -> DaskTaskRunner:
     """Make the task runner that connects a flow to the platform's cluster.
 
     Returns

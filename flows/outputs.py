@@ -28,6 +28,4 @@ def output_file(folder: Path, relative: str, role: str, media_type: str) -> Outp
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
         size = os.fstat(file.fileno()).st_size
-    return OutputFile(
-        relative=relative, role=role, size=size, digest=f"sha256:{digest}", media_type=media_type
-    )
+    return OutputFile(path=relative, role=role, size=size, digest=digest, media_type=media_type)

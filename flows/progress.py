@@ -5,7 +5,7 @@ from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
-from distributed import Client, as_completed
+from distributed import Client, Future, as_completed
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 Order = TypeVar("Order")
@@ -31,10 +31,9 @@ class Progress:
 
 def chunks_in_order(
     client: Client,
-    function: Callable[..., Result],
+    function: Callable[[Order], Result],
     orders: Sequence[Order],
     ahead: int,
-    **options: int,
 ) -> Iterator[Result]:
     """Work through orders on the cluster, never more than `ahead` of them at a time.
 
@@ -48,8 +47,6 @@ def chunks_in_order(
         Small, picklable references.
     ahead : int
         How many may be waiting, running or finished but not taken: this bounds the scratch space.
-    **options
-        Passed on to the function.
 
     Yields
     ------
@@ -58,11 +55,8 @@ def chunks_in_order(
     """
     waiting = iter(orders)
 
-    def submit(count: int) -> list[object]:
-        return [
-            client.submit(function, order, pure=False, **options)
-            for order in islice(waiting, count)
-        ]
+    def submit(count: int) -> list[Future[Result]]:
+        return [client.submit(function, order, pure=False) for order in islice(waiting, count)]
 
     running = as_completed(submit(ahead))
     for future in running:

@@ -14,9 +14,11 @@ from uuid import UUID
 from prefect.runtime import flow_run
 from pydantic import BaseModel
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from catalog import runs
 from catalog.connection import engine_from_environment
+from catalog.queries.results import previews
 from catalog.runs import Claim, Fenced
 from flows.outputs import output_file
 from flows.transient import is_transient
@@ -25,6 +27,8 @@ from tasks.errors import DataError
 
 log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 10.0
+PUBLIC_URL = "DAYSEYE_PUBLIC_URL"
+PROCESS_STARTED = "DAYSEYE_PROCESS_STARTED"
 
 
 class Reduction:
@@ -40,9 +44,7 @@ class Reduction:
 
     def __init__(self, engine: Engine, claim: Claim) -> None:
         self.claim = claim
-        self.folder = claim.output_folder.with_name(
-            f".{claim.output_folder.name}.attempt-{claim.attempt_number}.partial"
-        )
+        self.folder = claim.partial_folder
         self._engine = engine
         self._files: list[tuple[str, str, str]] = []
         self._fenced = threading.Event()
@@ -86,7 +88,10 @@ class Reduction:
                 device=record.device,
                 calls=record.calls,
                 seconds=record.seconds,
-                rejected=record.rejected,
+                rejected=[
+                    {"implementation": name, "reason": reason}
+                    for name, reason in record.rejected.items()
+                ],
             )
             for record in records
         ]
@@ -124,6 +129,17 @@ class Reduction:
             quality=quality,
             metadata=metadata,
         )
+
+    def page(self, path: str) -> str:
+        """Return the address of one of the catalogue's pages."""
+        return f"{os.environ.get(PUBLIC_URL, '').rstrip('/')}/{path}"
+
+    def file_address(self, derived: UUID, name: str) -> str:
+        """Return the address at which the catalogue serves an output that was entered."""
+        with Session(self._engine) as session:
+            shown = previews(session, {derived})[derived]
+        found = {preview.name: preview.url for preview in shown}
+        return self.page(found[name.rpartition(".")[0]].lstrip("/"))
 
     def end(self) -> None:
         """Stop the heartbeat and remove what was not entered."""
@@ -197,6 +213,7 @@ def reduction(
         reason=reason,
         host=socket.gethostname(),
         pid=os.getpid(),
+        process_started=_process_started(),
     )
     work = Reduction(engine, claim)
     if claim.already_completed:
@@ -217,3 +234,9 @@ def reduction(
     finally:
         work.end()
         engine.dispose()
+
+
+def _process_started() -> float | None:
+    """Return the start of this process as the worker told it, to know it from a later one."""
+    told = os.environ.get(PROCESS_STARTED)
+    return float(told) if told else None

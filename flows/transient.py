@@ -4,7 +4,7 @@ import errno
 
 import httpx
 from distributed.client import FutureCancelledError
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 _SERVICES = (

@@ -4,16 +4,19 @@ from typing import Any
 from uuid import UUID
 
 from prefect import flow
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from flows.ct import report, stages
 from flows.ct.recipe import Recipe
 from flows.reduction import reduction
 
+DEFAULTS = Recipe()
+
 
 @flow(name="ct-reduction", flow_run_name="{dataset}", persist_result=False, log_prints=False)
 def reduce_ct(
-    dataset: UUID, recipe: Recipe = Recipe(), reason: str = "", dispatch: UUID | None = None
+    dataset: UUID, recipe: Recipe = DEFAULTS, reason: str = "", dispatch: UUID | None = None
 ) -> State[Any]:
     """Reduce a CT scan to a volume of linear attenuation, with pictures and a verdict.
 

@@ -22,6 +22,12 @@ class Recipe(BaseModel):
         description="Detector column of the rotation axis in pixels (the centre of column 0 is "
         "0.0), at the middle row. Empty: found automatically.",
     )
+    axis_slope: float | None = Field(
+        default=None,
+        title="Axis slope",
+        description="Columns that the axis moves per row, the tangent of its tilt. Empty: found "
+        "with the axis, or 0 when the axis is set.",
+    )
     axis_rows: int = Field(
         default=5, ge=1, le=64, title="Axis rows", description="Rows in which the axis is sought."
     )

@@ -26,9 +26,7 @@ def scan_sources(claim: Claim) -> ScanSources:
     """
     data = _references(claim, "data")
     if not data:
-        raise DataError(
-            f"{claim.dataset_name} has no data file in the catalogue: ingest it again."
-        )
+        raise DataError(f"{claim.dataset_name} has no data file in the catalogue: ingest it again.")
     return ScanSources(
         scan=data[0], flats=_references(claim, "flat"), darks=_references(claim, "dark")
     )

@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from flows.cluster import dask_client
-from flows.ct import report
+from flows.ct import pictures, report
 from flows.ct.recipe import Recipe
 from flows.ct.sources import scan_sources
 from flows.ct.types import CheckedScan, Found, Volume
@@ -45,7 +45,7 @@ def check_scan(run: Reduction, recipe: Recipe) -> CheckedScan:
 
 @task(name="find rotation axis", cache_policy=NO_CACHE, persist_result=False)
 def survey_scan(run: Reduction, recipe: Recipe, scan: CheckedScan) -> Found:
-    """Look at a few rows of every projection: is there beam, and where is the axis?"""
+    """Look at a few rows of every projection for beam and rotation axis."""
     run.stage("find rotation axis")
     rows = survey_rows(*scan.rows, recipe.axis_rows)
     seek = recipe.rotation_axis is None
@@ -56,9 +56,10 @@ def survey_scan(run: Reduction, recipe: Recipe, scan: CheckedScan) -> Found:
     run.record("find rotation axis", seen.records)
     middle = (scan.shape[1] - 1) / 2
     if seen.axis is None:
-        axis = Axis(column=float(recipe.rotation_axis or 0.0), row=middle)
+        axis = Axis(float(recipe.rotation_axis or 0.0), middle, recipe.axis_slope or 0.0)
     else:
-        axis = Axis(column=seen.axis.value, row=middle, slope=seen.axis.slope)
+        slope = seen.axis.slope if recipe.axis_slope is None else recipe.axis_slope
+        axis = Axis(seen.axis.at(middle), middle, slope)
     run.stage("find rotation axis", rotation_axis=round(axis.column, 2))
     return Found(axis, seen.axis, seen.left_out, seen.warnings)
 
@@ -77,7 +78,7 @@ def draw_pictures(
 ) -> list[str]:
     """Draw the three orthogonal slices, a sinogram, and a sweep of the axis."""
     run.stage("draw pictures", rotation_axis=round(found.axis.column, 2))
-    return report.draw(run, recipe, scan, found, volume)
+    return pictures.draw(run, recipe, scan, found, volume)
 
 
 @task(name="enter result", cache_policy=NO_CACHE, persist_result=False)

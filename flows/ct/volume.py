@@ -1,6 +1,7 @@
 """The volume, slab by slab: workers reconstruct, this process is the only one that writes."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -65,9 +66,8 @@ def write_volume(
         records: list[Record] = []
         bar = Progress(f"Slabs of {run.claim.dataset_name}", len(orders))
         ahead = 2 * limits.workers
-        for result in chunks_in_order(
-            client, reconstruct_slab, orders, ahead, cores=limits.threads
-        ):
+        work = partial(reconstruct_slab, cores=limits.threads)
+        for result in chunks_in_order(client, work, orders, ahead):
             run.check_fence()
             _take(writer, result, scan.rows[0])
             records = merge_records([*records, *result.records])
