@@ -62,7 +62,9 @@ def test_flats_of_their_own_file_serve_like_those_inside(tmp_path: Path, layout:
     plan = replace(PLAN, layout=layout, name=f"scan_{layout}")
     inside = write_scan(tmp_path / "inside", plan)
     without = write_scan(tmp_path / "apart", replace(plan, calibrations_inside=False))
-    calibration = ScanReference(str(write_calibration(tmp_path / "apart", plan, "flats")), "", layout)
+    calibration = ScanReference(
+        str(write_calibration(tmp_path / "apart", plan, "flats")), "", layout
+    )
     whole = read_sinograms(ScanSources(ScanReference(str(inside))), slice(2, 4))
     linked = read_sinograms(
         ScanSources(
