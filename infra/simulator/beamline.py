@@ -53,7 +53,8 @@ def night(first_number: int) -> Iterator[Job]:
     yield alone(replace(plan(3, "foam", 119.8), layout="nxtomo", delivery=Delivery("linked", 3)))
     flats = f"flats_{first_number:04d}"
     yield Job([], lambda folder: write_calibration(folder, without_flats, flats))
-    yield alone(replace(plan(4, "cork", 126.2), layout="tiff_folder", delivery=Delivery("slow", 2)))
+    cork = replace(plan(4, "cork", 126.2), layout="tiff_folder", lost=(77,))
+    yield alone(replace(cork, delivery=Delivery("slow", 2)))
     pair = [
         replace(plan(5, "tooth left", 122.5), layout="nxtomo"),
         replace(plan(6, "tooth right", 133.9, -0.2), layout="nxtomo"),
