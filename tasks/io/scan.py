@@ -43,7 +43,8 @@ class Scan(Protocol):
     One scan, opened read-only; a context manager.
 
     Frames without an angle, frames marked invalid and frames that the file lacks are *lost*: they
-    are not among the projections, and their numbers stand in ``lost_frames``.
+    are not among the projections, and their numbers stand in ``lost_frames``. Flats and darks of
+    their own open as a scan without projections.
     """
 
     reference: ScanReference

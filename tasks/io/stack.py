@@ -70,7 +70,9 @@ class StackScan:
 
     @property
     def _stored(self) -> h5py.Dataset:
-        return cast(h5py.Dataset, self.data.dataset)
+        """The projections, or in a calibration what there is instead."""
+        stacks = (self.data.dataset, self.white.dataset, self.dark.dataset)
+        return next(dataset for dataset in stacks if dataset is not None)
 
     @property
     def shape(self) -> tuple[int, int, int]:

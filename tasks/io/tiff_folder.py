@@ -53,6 +53,11 @@ class Folder:
     angles: NDArray[np.float64] | None
 
     @property
+    def is_raw(self) -> bool:
+        """Whether it is, or will be, a scan rather than flats and darks alone."""
+        return bool(self.projections) or self.angles is not None
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """Calibrations that it holds."""
         held = {"dark": self.darks, "flat": self.flats}
@@ -198,7 +203,6 @@ def _angles_file(path: Path) -> NDArray[np.float64]:
 
 
 def _entry(folder: Folder, format_name: str) -> Entry:
-    is_raw = bool(folder.projections) or folder.angles is not None
     _check_newest(folder.images)
     stated = {key: folder.sidecar.get(key) for key in ("flats", "darks")}
     short = [
@@ -209,16 +213,16 @@ def _entry(folder: Folder, format_name: str) -> Entry:
     return Entry(
         inner_path="",
         format=format_name,
-        present_frames=len(folder.projections) if is_raw else len(folder.images),
+        present_frames=len(folder.projections) if folder.is_raw else len(folder.images),
         uid=_uid(folder.sidecar),
         started_at=moment(cast("str | None", folder.sidecar.get("started_at"))),
-        expected_frames=folder.announced if is_raw else None,
-        kind="raw" if is_raw else "calibration",
-        calibration_kinds=() if is_raw else folder.kinds,
-        needs=folder.lacking if is_raw else (),
+        expected_frames=folder.announced if folder.is_raw else None,
+        kind="raw" if folder.is_raw else "calibration",
+        calibration_kinds=() if folder.is_raw else folder.kinds,
+        needs=folder.lacking if folder.is_raw else (),
         detector=" x ".join(map(str, _shape(folder.images[0]))) if folder.images else "",
         needs_quiet=None in stated.values() or bool(short),
-        problem=_problem(folder) if is_raw else None,
+        problem=_problem(folder) if folder.is_raw else None,
         metadata=_metadata(folder),
     )
 
@@ -383,8 +387,7 @@ def _read_rows(file: Path, rows: slice, frame: tuple[int, int]) -> NDArray[Any]:
 
 def _scan(reference: ScanReference) -> TiffFolderScan:
     folder = list_folder(Path(reference.path))
-    calibration = bool(folder.images) and not folder.projections and folder.angles is None
-    problem = None if calibration else _problem(folder)
+    problem = _problem(folder) if folder.is_raw or not folder.images else None
     if problem:
         raise DataError(problem)
     angles = np.empty(0) if folder.angles is None else folder.angles

@@ -1,0 +1,141 @@
+"""An arrival: what a trigger learned about one dataset, in the catalogue's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalog.arrivals import SightedFile, Sighting
+from tasks.io.entry import Entry
+from tasks.io.fingerprint import fingerprint, fingerprint_file
+from triggers.beamline import Beamline
+from triggers.completeness import Judgement
+from triggers.scan_folder import signature
+
+ONLY_ENTRIES = ("", "entry", "entry1/tomo_entry")
+"""Entries that a file has one of: the file's name says enough."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """
+    One dataset that landed, is landing, or cannot be read.
+
+    Attributes
+    ----------
+    path
+        Its file or folder.
+    entry
+        What a look at it told; None if it could not be looked at.
+    judgement
+        Where it stands.
+    alone
+        Whether it is the only dataset of its file.
+    """
+
+    beamline: Beamline
+    path: Path
+    judgement: Judgement
+    entry: Entry | None = None
+    alone: bool = True
+
+    @property
+    def has_identity(self) -> bool:
+        """Whether the data say themselves which scan they are."""
+        return self.entry is not None and bool(self.entry.uid or self.entry.started_at)
+
+    @property
+    def key(self) -> str:
+        """The entry key: the uid, else the file, the entry in it and its start time."""
+        if self.entry is not None and self.entry.uid:
+            return f"uid:{self.entry.uid}"
+        root, relative = self.beamline.locate(self.path)
+        inner = f"#{self.entry.inner_path}" if self.entry and self.entry.inner_path else ""
+        start = self.entry.started_at if self.entry else None
+        return f"{root}/{relative}{inner}" + (f"@{start.isoformat()}" if start else "")
+
+    @property
+    def name(self) -> str:
+        """The name that people read: the scan of the path template, else the file's name."""
+        stem = self.path.name if self.path.is_dir() else self.path.stem
+        name = self._described().get("scan", stem)
+        inner = self.entry.inner_path if self.entry else ""
+        return name if inner in ONLY_ENTRIES else f"{name}-{inner.replace('/', '-')}"
+
+    def _described(self) -> dict[str, str]:
+        return self.beamline.describe(self.beamline.locate(self.path)[1])
+
+    def sighting(self) -> Sighting:
+        """
+        Put it into the catalogue's words; takes the fingerprints.
+
+        Raises
+        ------
+        DataError, OSError
+            The files changed or went away meanwhile.
+        """
+        entry = self.entry
+        described = self._described()
+        metadata = dict(entry.metadata) if entry else {}
+        return Sighting(
+            beamline=self.beamline.id,
+            entry_key=self.key,
+            name=self.name,
+            technique=self.beamline.technique,
+            kind=entry.kind if entry else "raw",
+            stage=self.judgement.stage,
+            files=self._files(),
+            calibration_kinds=entry.calibration_kinds if entry else (),
+            detector=entry.detector if entry else "",
+            reason=self.judgement.reason,
+            uid=entry.uid if entry else None,
+            started_at=entry.started_at if entry else None,
+            proposal=described.get("proposal") or metadata.get("proposal"),
+            visit=described.get("visit"),
+            sample=described.get("sample") or metadata.get("sample"),
+            metadata=metadata,
+            needs=entry.needs if entry else (),
+            format=entry.format if entry else "",
+            inner_path=entry.inner_path if entry else "",
+            has_identity=self.has_identity,
+        )
+
+    def _files(self) -> list[SightedFile]:
+        inner = self.entry.inner_path if self.entry else ""
+        is_series = self.path.is_dir()
+        is_readable = self.entry is not None
+        content = fingerprint(self.path, inner) if is_readable else _unreadable(self.path)
+        main = self._file(self.path, "series" if is_series else "data", content, inner)
+        linked = self.entry.linked if self.entry else ()
+        return main + [
+            file
+            for target in linked
+            for file in self._file(target, "link_target", fingerprint_file(target))
+        ]
+
+    def _file(self, path: Path, role: str, content: str, inner: str = "") -> list[SightedFile]:
+        seen = signature(path)
+        if seen is None:
+            return []
+        root, relative = self.beamline.locate(path)
+        return [
+            SightedFile(
+                storage=str(root),
+                path=relative,
+                inner_path=inner,
+                role=role,
+                size=seen.size,
+                mtime_ns=seen.mtime_ns,
+                fingerprint=content,
+                inode=seen.inode,
+                count=seen.count,
+            )
+        ]
+
+
+def _unreadable(path: Path) -> str:
+    """Fingerprint what no reader could open: its bytes, or its name if even these are closed."""
+    try:
+        return fingerprint_file(path)
+    except OSError:
+        return "unreadable"

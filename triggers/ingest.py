@@ -1,0 +1,84 @@
+"""Hand over files by path: what the watcher does, once, for `dayseye ingest`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from catalog.arrivals import Recorded
+from tasks.errors import DataError
+from tasks.io.tiff_folder import list_folder
+from triggers.arrival import Arrival
+from triggers.beamline import Beamline
+from triggers.look import POLL_SECONDS, Candidate
+from triggers.service import Catalogue, Ledger
+
+
+def ingest(
+    engine: Engine, path: Path, beamline: Beamline, *, timeout_seconds: float = 60.0
+) -> list[Recorded]:
+    """
+    Enter what a file or folder holds, and wait until it is complete.
+
+    Parameters
+    ----------
+    engine
+        The catalogue, in which the beamline has been published.
+    path
+        A file, the folder of a series of images, or a folder of such; it need not be in the
+        beamline's folders.
+    beamline
+        Whose rules count.
+    timeout_seconds
+        So long after its last change, what is not complete is entered as incomplete.
+
+    Returns
+    -------
+    What became of each dataset found.
+
+    Raises
+    ------
+    DataError
+        Nothing is there.
+    """
+    return hand_over(Catalogue(engine), path, beamline, timeout_seconds)
+
+
+def hand_over(
+    ledger: Ledger, path: Path, beamline: Beamline, timeout_seconds: float
+) -> list[Recorded]:
+    """Do what `ingest` does with any ledger."""
+    patient = beamline.model_copy(update={"timeout_seconds": timeout_seconds})
+    found = _candidates(path.absolute(), patient)
+    if not found:
+        raise DataError(
+            f"{path} is not there, or holds nothing whose name fits the patterns of beamline "
+            f"{beamline.id} ({', '.join(beamline.patterns)})."
+        )
+    return [recorded for each in found for recorded in _wait_for(each, ledger)]
+
+
+def _candidates(path: Path, beamline: Beamline) -> list[Candidate]:
+    paths = [path] if path.exists() else []
+    if path.is_dir() and not list_folder(path).images:
+        below = sorted(file for file in path.rglob("*") if file.is_file())
+        paths = [file for file in below if beamline.accepts(file.name)]
+    now = time.monotonic()
+    return [Candidate(beamline, each, changed_at=now, due=now) for each in paths]
+
+
+def _wait_for(candidate: Candidate, ledger: Ledger) -> list[Recorded]:
+    """Look until all that the file holds is complete, broken or too late."""
+    recorded: dict[str, tuple[str, Recorded]] = {}
+
+    def tell(arrival: Arrival) -> None:
+        recorded[arrival.key] = (arrival.judgement.stage, ledger.record(arrival))
+
+    while not candidate.look(time.monotonic(), tell):
+        stages = {stage for stage, _ in recorded.values()}
+        if stages and stages <= {"complete", "broken", "incomplete"}:
+            break
+        time.sleep(max(0.0, min(candidate.due - time.monotonic(), POLL_SECONDS)))
+    return [each for _, each in recorded.values()]

@@ -1,0 +1,71 @@
+"""Walk a beamline's folders, and tell from outside whether data have changed."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.io.tiff_folder import ANGLES_FILES, SIDECAR, SUFFIXES, is_kind_folder
+from triggers.beamline import Beamline
+from triggers.grouping import group
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How a file, or a folder of images as a whole, looks from outside."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    count: int = 1
+
+
+def signature(path: Path) -> Signature | None:
+    """Return how a file or a series looks; None if it is not there."""
+    try:
+        stat = path.stat()
+        if not path.is_dir():
+            return Signature(stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        stats = [file.stat() for file in series_files(path)]
+    except FileNotFoundError:
+        return None
+    return Signature(
+        size=sum(each.st_size for each in stats),
+        mtime_ns=max((each.st_mtime_ns for each in stats), default=0),
+        inode=stat.st_ino,
+        count=max(1, len(stats)),
+    )
+
+
+def series_files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield the files that make a series: images, also in sub-folders by kind, and their angles."""
+    with os.scandir(folder) as items:
+        for item in items:
+            if item.name.startswith("."):
+                continue
+            if item.name in (*ANGLES_FILES, SIDECAR) or Path(item.name).suffix.lower() in SUFFIXES:
+                yield item
+            elif is_kind_folder(item.name) and item.is_dir():
+                yield from series_files(Path(item.path))
+
+
+def walk(beamline: Beamline) -> Iterator[Path]:
+    """Yield each file and each series once; folders that cannot be read are logged."""
+    seen: set[Path] = set()
+    for root in beamline.folders:
+        for folder, folders, names in os.walk(root, onerror=_unreadable):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                found = group(beamline, Path(folder, name))
+                if found is not None and found not in seen:
+                    seen.add(found)
+                    yield found
+
+
+def _unreadable(error: OSError) -> None:
+    log.warning("The folder %s cannot be read: %s", error.filename, error.strerror)
