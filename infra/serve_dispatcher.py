@@ -1,0 +1,59 @@
+"""The dispatcher's process: sends what waits, and finds runs whose process is gone."""
+
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from catalog.connection import engine_from_environment
+from catalog.models import Beamline
+from catalog.recipes import output_root
+from infra.dispatcher import Dispatcher
+from infra.logs import log_to_stdout
+from infra.nudges import CRASHED, DISPATCH, Nudges
+from infra.reconcile import Reconciler
+from infra.settings import load_settings
+
+LOG = logging.getLogger(__name__)
+LOOK_SECONDS = 1.0
+RECONCILE_SECONDS = 20.0
+
+
+def main() -> None:
+    """Dispatch until told to stop; stopping is dying, for a row that is not marked is due again."""
+    log_to_stdout()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+    limits = load_settings().runs
+    engine = engine_from_environment("dayseye-dispatcher")
+    nudges = Nudges(os.environ["DAYSEYE_CATALOG_DSN"], DISPATCH, CRASHED)
+    with get_client(sync_client=True) as client:
+        dispatcher = Dispatcher(engine, client, limits, lambda: _output_roots(engine))
+        reconciler = Reconciler(engine, client, limits)
+        next_look = 0.0
+        while True:
+            try:
+                if time.monotonic() >= next_look:
+                    next_look = time.monotonic() + RECONCILE_SECONDS
+                    reconciler.reconcile()
+                dispatcher.send_waiting()
+            except OperationalError as error:
+                LOG.warning("The catalogue is away: %s", error.orig)
+            if CRASHED in nudges.wait(LOOK_SECONDS):
+                next_look = 0.0
+
+
+def _output_roots(engine: Engine) -> list[Path]:
+    with Session(engine) as session:
+        templates = session.scalars(select(Beamline.output_template)).all()
+    return sorted({Path(output_root(template)) for template in templates})
+
+
+if __name__ == "__main__":
+    main()

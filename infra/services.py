@@ -1,0 +1,103 @@
+"""The services of a platform, and in which order they start."""
+
+import signal
+import sys
+from pathlib import Path
+
+from infra.addresses import Addresses
+from infra.cluster_file import reachable, write_cluster_file
+from infra.postgres import EmbeddedPostgres
+from infra.prefect_server import answers, http_ok, server_command, server_environment
+from infra.supervisor import Command, Service
+
+
+def services(addresses: Addresses, settings_file: Path) -> list[Service]:
+    """List what ``dayseye up`` starts.
+
+    Parameters
+    ----------
+    addresses : Addresses
+        Of the platform.
+    settings_file : Path
+        From which the services read the settings again; it may be missing.
+
+    Returns
+    -------
+    list of Service
+        In the order of their start; what does not depend on each other starts side by side.
+    """
+    environment = addresses.environment()
+    if settings_file.is_file():
+        environment["DAYSEYE_SETTINGS"] = str(settings_file)
+
+    def module(name: str, **more: str) -> Command:
+        return Command([sys.executable, "-m", f"infra.{name}"], {**environment, **more})
+
+    database = ("postgres",) if addresses.postgres else ()
+    own_prefect = not addresses.settings.services.prefect_api_url
+    all_services = [
+        _postgres(addresses.postgres) if addresses.postgres else None,
+        _prefect(addresses, environment, database) if own_prefect else None,
+        Service(
+            "catalogue",
+            lambda: module("prepare_catalogue", DAYSEYE_OWNER_DSN=addresses.owner_dsn),
+            after=database,
+            once=True,
+        ),
+        _cluster(addresses, environment),
+        Service(
+            "api",
+            lambda: module("serve_api"),
+            ready=lambda: http_ok(f"{addresses.api_url}/api/health"),
+            after=("catalogue",),
+        ),
+        Service("triggers", lambda: module("serve_triggers"), after=("catalogue",)),
+        # Both wait for Prefect themselves, and load what they need meanwhile.
+        Service("dispatcher", lambda: module("serve_dispatcher"), after=("catalogue",)),
+        Service(
+            "worker",
+            lambda: module("serve_worker"),
+            ready=addresses.state.worker_ready.exists,
+            prepare=lambda: addresses.state.worker_ready.unlink(missing_ok=True),
+        ),
+    ]
+    return [service for service in all_services if service is not None]
+
+
+def _postgres(postgres: EmbeddedPostgres) -> Service:
+    return Service(
+        "postgres",
+        lambda: Command(*postgres.command()),
+        prepare=postgres.prepare,
+        ready=postgres.ready,
+        then=postgres.create_databases,
+        death_signal=signal.SIGINT,
+        stop_signal=signal.SIGINT,
+        stop_seconds=30.0,
+    )
+
+
+def _prefect(addresses: Addresses, environment: dict[str, str], after: tuple[str, ...]) -> Service:
+    def command() -> Command:
+        own = server_environment(
+            addresses.state, addresses.port("prefect"), addresses.host, addresses.prefect_dsn
+        )
+        return Command(server_command(), {**environment, **own})
+
+    return Service(
+        "prefect", command, ready=lambda: answers(addresses.prefect_api_url), after=after
+    )
+
+
+def _cluster(addresses: Addresses, environment: dict[str, str]) -> Service | None:
+    """Start a cluster of our own, or only say where the given one is."""
+    settings, file = addresses.settings.cluster, addresses.state.cluster_file
+    if settings.kind == "address":
+        write_cluster_file(file, str(settings.address), settings.tls_folder or Path())
+        return None
+    return Service(
+        "cluster",
+        lambda: Command([sys.executable, "-m", "infra.cluster"], environment),
+        prepare=lambda: file.unlink(missing_ok=True),
+        ready=lambda: reachable(file),
+    )
