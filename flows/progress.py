@@ -58,7 +58,7 @@ def chunks_in_order(
     def submit(count: int) -> list[Future[Result]]:
         return [client.submit(function, order, pure=False) for order in islice(waiting, count)]
 
-    running = as_completed(submit(ahead))
+    running = as_completed(submit(ahead), loop=client.loop)
     for future in running:
         yield future.result()
         future.release()

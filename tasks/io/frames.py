@@ -195,6 +195,8 @@ def middle_rows(height: int, rows: int) -> slice:
 
 def check_values(frames: NDArray[np.generic]) -> tuple[list[int], list[int]]:
     """Return the indices of frames with NaN or infinite values, and of frames of one value."""
+    if not frames.size:
+        return [], []
     flat = frames.reshape(len(frames), -1)
     finite = np.isfinite(flat).all(axis=1)
     blank = finite & (flat == flat[:, :1]).all(axis=1) & (flat.shape[1] > 1)
