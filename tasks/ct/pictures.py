@@ -88,14 +88,13 @@ def draw_slices(
         hspace=0.12,
     )
     views = (
-        (grid[0, 0], horizontal, "x", "y"),
-        (grid[1, 0], frontal, "x", "z"),
-        (grid[0, 1], lateral.T, "z", "y"),
+        (grid[0, 0], horizontal, ("x", "y")),
+        (grid[1, 0], frontal, ("x", "z")),
+        (grid[0, 1], lateral.T, ("z", "")),
     )
     image: Any = None
-    for place, pixels, across, down in views:
-        axes = figure.add_subplot(place)
-        image = _show(axes, pixels, limits, pixel_size, across, down)
+    for place, pixels, names in views:
+        image = _show(figure.add_subplot(place), pixels, limits, pixel_size, names)
     bar: Any = figure.colorbar(image, cax=figure.add_subplot(grid[0, 2]))
     _colour_bar(bar, f"attenuation ({units})")
     _title(figure, title)
@@ -245,9 +244,9 @@ def _show(
     pixels: Host,
     limits: tuple[float, float],
     pixel_size: float | None,
-    across: str,
-    down: str,
+    names: tuple[str, str],
 ) -> Any:
+    """Show a slice with scales; an axis without a name is that of the view to the left."""
     scale, unit = (pixel_size * _MM_PER_M, "mm") if pixel_size else (1.0, "pixels")
     height, width = pixels.shape
     image = axes.imshow(
@@ -259,8 +258,11 @@ def _show(
         extent=(-0.5 * scale, (width - 0.5) * scale, (height - 0.5) * scale, -0.5 * scale),
         interpolation="antialiased",
     )
-    _label(axes, f"{across} ({unit})", f"{down} ({unit})")
+    across, down = (f"{name} ({unit})" if name else "" for name in names)
+    _label(axes, across, down)
     axes.locator_params(nbins=5, min_n_ticks=2)
+    if not down:
+        axes.set_yticklabels([])
     return image
 
 
@@ -292,5 +294,6 @@ def _title(figure: Any, text: str) -> None:
 def _save(figure: Any, path: Path) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    FigureCanvasAgg(figure).print_png(path)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(path)
     return path

@@ -7,6 +7,7 @@ import numpy as np
 
 from tasks.arrays import Host
 from tasks.ct.flat_field import minus_log, normalise
+from tasks.ct.zingers import remove_zingers
 from tasks.errors import DataError
 from tasks.io.scan import Scan, ScanReference, open_scan
 
@@ -41,7 +42,7 @@ class ScanSources:
 
 def read_transmission(sources: ScanSources, rows: slice) -> Host:
     """
-    Read rows of the projections and divide out beam and detector.
+    Read rows of the projections, divide out beam and detector, remove zingers.
 
     Parameters
     ----------
@@ -67,7 +68,8 @@ def read_transmission(sources: ScanSources, rows: slice) -> Host:
         flats, times = _flats(sources, scan, rows, stack)
         darks = _darks(sources, scan, rows, stack)
         _check_shapes(sources, projections, flats, darks)
-        return normalise(projections, flats, darks, times, scan.positions[used])
+        transmission = normalise(projections, flats, darks, times, scan.positions[used])
+        return remove_zingers(transmission)
 
 
 def read_sinograms(sources: ScanSources, rows: slice) -> Host:

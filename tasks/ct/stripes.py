@@ -7,9 +7,11 @@ them is the stripe: N. T. Vo, R. C. Atwood, M. Drakopoulos, Opt. Express 26, 283
 doi:10.1364/OE.26.028396, algorithm 3. Columns that do not respond at all, or flicker, are found by
 how much they change along the angles and are interpolated (algorithm 6 of the same paper).
 
-Where the paper replaces sorted values by their median over columns, here the difference between
-the two is averaged over neighbouring ranks and subtracted: it costs a fraction of the time and
-leaves resolution across columns alone.
+Two changes to the paper. It replaces sorted values by their median over columns; here the
+difference between the two is averaged over neighbouring ranks and subtracted, which costs a
+fraction of the time and leaves the resolution across columns alone. And the difference is weighted
+by its consistency: a stripe shifts all ranks of its column alike, structure of the sample does
+not. In clean sinograms of structured samples this keeps the damage to about a tenth.
 """
 
 from typing import Any
@@ -34,7 +36,8 @@ def remove_stripes(sinograms: Array, width: int = 21, dead_ratio: float = 4.0) -
     sinograms
         Absorbance, shape (rows, angles, columns), float32.
     width
-        Columns over which the median is taken; stripes up to half of it vanish. 0 leaves stripes.
+        Columns over which the median is taken, at most a sixteenth of all; stripes up to half as
+        wide vanish. 0 leaves stripes.
     dead_ratio
         A column that changes this many times less or more along the angles than the columns
         around it is replaced. 0 leaves such columns.
@@ -53,14 +56,43 @@ def remove_stripes(sinograms: Array, width: int = 21, dead_ratio: float = 4.0) -
     return xp.stack(rows)
 
 
+@remove_stripes.implementation("numpy", priority=20)
+def _(sinograms: Array, width: int = 21, dead_ratio: float = 4.0) -> Array:
+    """Sort along contiguous memory, and do without the reference's stack of shifted copies."""
+    flat = np.empty_like(sinograms)
+    for row, sinogram in enumerate(sinograms):
+        mended = _replace_dead(sinogram, dead_ratio) if dead_ratio else sinogram
+        flat[row] = _flatten_sorted_contiguous(mended, width) if width else mended
+    return flat
+
+
 def _flatten_sorted(sinogram: Array, width: int) -> Array:
     """Subtract from each column, rank by rank, how it differs from the columns around it."""
     xp = namespace(sinogram)
     order = xp.argsort(sinogram, axis=0)
     groups, spread = (xp.asarray(matrix) for matrix in _rank_matrices(sinogram.shape[0]))
     grouped = groups @ xp.take_along_axis(sinogram, order, axis=0)
-    correction = spread @ (_median_over_columns(grouped, width) - grouped)
+    correction = spread @ _consistent(_median_over_columns(grouped, width) - grouped)
     return sinogram + xp.take_along_axis(correction, xp.argsort(order, axis=0), axis=0)
+
+
+def _flatten_sorted_contiguous(sinogram: Host, width: int) -> Host:
+    columns_first = np.ascontiguousarray(sinogram.T)
+    order = np.argsort(columns_first, axis=1)
+    groups, spread = _rank_matrices(sinogram.shape[0])
+    grouped = groups @ np.take_along_axis(columns_first, order, axis=1).T
+    correction = _consistent(_median_over_columns(grouped, width) - grouped)
+    unsorted = np.empty_like(columns_first)
+    np.put_along_axis(unsorted, order, correction.T @ spread.T, axis=1)
+    unsorted += columns_first
+    return unsorted.T
+
+
+def _consistent(correction: Array) -> Array:
+    """Weigh the correction of each column, (ranks, columns), by how alike it is for all ranks."""
+    xp = namespace(correction)
+    mean, square = xp.mean(correction, axis=0), xp.mean(correction**2, axis=0)
+    return correction * (mean**2 / (square + 1e-20))
 
 
 def _rank_matrices(count: int) -> tuple[Host, Host]:
@@ -76,11 +108,12 @@ def _rank_matrices(count: int) -> tuple[Host, Host]:
 def _median_over_columns(values: Array, width: int) -> Array:
     """Median of (n, columns) over `width` columns, mirrored at the edges."""
     xp = namespace(values)
+    columns: int = values.shape[1]
+    width = max(3, min(width, columns // 16)) | 1  # odd, so that the window has a middle
     if isinstance(values, np.ndarray):
         return _ndimage.median_filter(values, size=(1, width), mode="reflect")
-    columns: int = values.shape[1]
     half = width // 2
-    mirrored = np.pad(np.arange(columns), (half, width - 1 - half), mode="symmetric")
+    mirrored = np.pad(np.arange(columns), (half, half), mode="symmetric")
     window = mirrored[np.arange(width)[:, None] + np.arange(columns)]
     stacked = xp.take(values, xp.asarray(window.ravel()), axis=1)
     return xp.sort(xp.reshape(stacked, (-1, width, columns)), axis=1)[:, width // 2, :]
