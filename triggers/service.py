@@ -103,7 +103,7 @@ class Trigger:
         self._hints: queue.SimpleQueue[tuple[Beamline, Path, bool]] = queue.SimpleQueue()
         self._candidates: dict[Key, Candidate] = {}
         self._settled: dict[Key, Signature] = {}
-        self._waiting_for: dict[Path, set[Key]] = {}
+        self._linked_from: dict[Path, set[Key]] = {}
         self._away_until = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -121,7 +121,10 @@ class Trigger:
             walker.join(timeout=5)
 
     def notice(self, beamline: Beamline, path: Path, *, is_backlog: bool = False) -> None:
-        """Take a hint that something may have landed; any thread may call it."""
+        """Take a hint that something may have landed; any thread may call it.
+
+        A walk tells of whole files and series (`is_backlog`), events of any file.
+        """
         self._hints.put((beamline, path, is_backlog))
 
     def step(self) -> None:
@@ -155,10 +158,10 @@ class Trigger:
     def _take(self, beamline: Beamline, path: Path, is_backlog: bool) -> None:
         now = time.monotonic()
         soon = now + beamline.debounce_seconds
-        for key in self._waiting_for.get(path, ()):
-            if key in self._candidates:
-                self._candidates[key].wake(soon)
-        found = group(beamline, path)
+        for key in self._linked_from.get(path, ()):
+            if key[0] == beamline.id:
+                self._candidate(key, beamline, now, soon).wake(soon)
+        found = path if is_backlog else group(beamline, path)
         if found is None:
             return
         key = (beamline.id, found)
@@ -167,9 +170,12 @@ class Trigger:
         if key in self._candidates:
             self._candidates[key].wake(soon)
         elif self._is_new(key):
-            self._candidates[key] = Candidate(
-                beamline, found, changed_at=now, due=soon, is_backlog=is_backlog
-            )
+            self._candidate(key, beamline, now, soon).is_backlog = is_backlog
+
+    def _candidate(self, key: Key, beamline: Beamline, now: float, soon: float) -> Candidate:
+        if key not in self._candidates:
+            self._candidates[key] = Candidate(beamline, key[1], changed_at=now, due=soon)
+        return self._candidates[key]
 
     def _is_new(self, key: Key) -> bool:
         try:
@@ -201,14 +207,14 @@ class Trigger:
             return
         candidate.failures = 0
         for target in candidate.targets:
-            self._waiting_for.setdefault(target, set()).add(key)
+            self._linked_from.setdefault(target, set()).add(key)
         if is_settled:
             del self._candidates[key]
             if candidate.signature is not None:
                 self._settled[key] = candidate.signature
 
     def _tell(self, arrival: Arrival) -> None:
-        if arrival.entry is None and arrival.path in self._waiting_for:
+        if arrival.entry is None and arrival.path in self._linked_from:
             return  # part of a scan that links to it, not one by itself
         recorded = self._ledger.record(arrival)
         log.info(

@@ -167,7 +167,7 @@ def open_scan(reference: ScanReference) -> Scan:
         return known[reference.format].open(reference)
     for reader in known.values():
         for entry in reader.entries(Path(reference.path)):
-            if entry.kind == "raw" and reference.inner_path.strip("/") in ("", entry.inner_path):
+            if reference.inner_path.strip("/") in ("", entry.inner_path):
                 return reader.open(ScanReference(reference.path, entry.inner_path, reader.name))
     inside = f" in its entry '{reference.inner_path}'" if reference.inner_path else ""
     raise DataError(
