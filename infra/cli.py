@@ -1,35 +1,248 @@
 """The command ``dayseye``."""
 
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
-from infra.up import up as run_up
+from infra.settings import ConfigurationError, load_settings
+from infra.state import StateError
 
-app = typer.Typer()
-SETTINGS: list[Path | None] = [None]
+app = typer.Typer(
+    help="Hands-off data reduction at a light source.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+DatasetId = Annotated[str, typer.Argument(metavar="ID", help="Id or name of a dataset.")]
+Limit = Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)]
 
 
 @app.callback()
-def options(settings: Path | None = None) -> None:
-    """Dayseye."""
-    SETTINGS[0] = settings
+def options(
+    context: typer.Context,
+    settings: Annotated[
+        Path | None, typer.Option(help="The settings file (default: dayseye.toml).")
+    ] = None,
+) -> None:
+    """Hands-off data reduction at a light source."""
+    context.obj = settings
 
 
 @app.command()
-def up() -> None:
-    """Up."""
-    run_up(
-        SETTINGS[0],
-        lambda addresses, seconds: print(
-            addresses.prefect_ui_url, addresses.api_url, seconds, flush=True
-        ),
-    )
+def up(context: typer.Context) -> None:
+    """Start the platform and keep it up until Ctrl-C."""
+    from infra.addresses import Addresses
+    from infra.up import up as keep_up
+
+    def announce(addresses: Addresses, seconds: float) -> None:
+        state = addresses.state
+        console = Console()
+        console.print(f"The platform is up after {seconds:.0f} s; Ctrl-C stops it.")
+        console.print(f"Catalogue and API  {addresses.public_url}")
+        console.print(f"Prefect UI         {addresses.prefect_ui_url}")
+        console.print(f"  its login        in {state.folder / 'secrets' / 'prefect'}")
+        console.print(f"Logs               {state.logs}")
+
+    keep_up(context.obj, announce)
+
+
+@app.command()
+def demo(
+    exit_when_done: Annotated[
+        bool, typer.Option("--exit", help="End when all scans are reduced.")
+    ] = False,
+) -> None:
+    """Watch a simulated beamline's scans reduce themselves."""
+    from infra.demo import run_demo
+
+    raise typer.Exit(run_demo(exit_when_done=exit_when_done))
+
+
+@app.command()
+def ingest(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A file or a folder.")],
+    beamline: Annotated[str, typer.Option(help="Whose rules count.")],
+    wait: Annotated[bool, typer.Option(help="Wait until everything is reduced.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Hand over data by path, from wherever they lie."""
+    from infra import cli_actions, cli_tables
+
+    with _catalogue(context.obj) as engine:
+        rules = cli_actions.beamline(load_settings(context.obj), beamline)
+        recorded = cli_actions.ingest(engine, path, rules)
+        datasets = [each.dataset_id for each in recorded]
+        if wait:
+            cli_actions.wait_until_settled(engine, datasets)
+        views = cli_actions.datasets_by_id(engine, datasets)
+        _show(as_json, views, cli_tables.datasets)
+    if wait and not all(view.result for view in views if view.kind == "raw"):
+        raise typer.Exit(1)
+
+
+@app.command()
+def datasets(
+    context: typer.Context,
+    beamline: Annotated[str | None, typer.Option(help="Of this beamline.")] = None,
+    proposal: Annotated[str | None, typer.Option(help="Of this proposal.")] = None,
+    state: Annotated[str | None, typer.Option(help="In this state.")] = None,
+    text: Annotated[str | None, typer.Option(help="With this in name, sample or title.")] = None,
+    limit: Limit = 30,
+    as_json: Json = False,
+) -> None:
+    """List datasets, newest first."""
+    from infra import cli_actions, cli_tables
+
+    with _catalogue(context.obj) as engine:
+        page = cli_actions.list_datasets(
+            engine, limit, beamline=beamline, proposal=proposal, state=state, text=text
+        )
+    _show(as_json, page, cli_tables.datasets)
+
+
+@app.command()
+def show(context: typer.Context, dataset: DatasetId, as_json: Json = False) -> None:
+    """Show one dataset: its files, history, runs and results."""
+    from infra import cli_actions, cli_tables
+
+    with _catalogue(context.obj) as engine:
+        detail = cli_actions.detail(engine, dataset)
+    _show(as_json, detail, cli_tables.detail)
+
+
+@app.command()
+def runs(
+    context: typer.Context,
+    state: Annotated[str | None, typer.Option(help="In this state.")] = None,
+    limit: Limit = 30,
+    as_json: Json = False,
+) -> None:
+    """List runs, newest first."""
+    from infra import cli_actions, cli_tables
+
+    with _catalogue(context.obj) as engine:
+        page = cli_actions.list_runs(engine, limit, state=state)
+    _show(as_json, page, cli_tables.runs)
+
+
+@app.command()
+def reduce(
+    context: typer.Context,
+    dataset: DatasetId,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter of the recipe, as key=value.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; it stays in the history.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Reduce a dataset again, as a new version."""
+    from infra import cli_actions, cli_tables
+
+    with _catalogue(context.obj) as engine:
+        run = cli_actions.request_run(engine, dataset, overrides or [], reason)
+    _show(as_json, [run], cli_tables.runs)
+
+
+@app.command()
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """Say how the platform stands: services, what waits, runs, failed, room."""
+    from infra import cli_actions, cli_tables
+
+    with _catalogue(context.obj) as engine:
+        found = cli_actions.status(engine)
+    services = cli_actions.services(_state(context.obj))
+    if as_json:
+        _print_json({"services": services, **found.model_dump(mode="json")})
+    else:
+        Console().print(*cli_tables.status(found, services), sep="\n")
+
+
+@app.command()
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Look at the installation: what is there, what is missing and how to mend it."""
+    from infra import cli_tables
+    from infra.doctor import examine
+
+    findings = examine(context.obj)
+    _show(as_json, findings, cli_tables.findings)
+    if any(finding.level == "bad" for finding in findings):
+        raise typer.Exit(1)
 
 
 def main() -> None:
-    """Run."""
-    app()
+    """Run the command; what it cannot do is one sentence, and a status that is not 0."""
+    from catalog.errors import CatalogError
+    from infra.postgres_installation import PostgresError
+    from infra.supervisor import StartError
+    from tasks.errors import DataError
+
+    try:
+        app()
+    except (
+        ConfigurationError,
+        StateError,
+        StartError,
+        PostgresError,
+        CatalogError,
+        DataError,
+    ) as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+        sys.exit(1)
+
+
+def _state(settings_file: Path | None) -> Any:
+    """Return the state folder of the platform; it must have been up once."""
+    from infra.state import State
+
+    folder = load_settings(settings_file).state
+    if not folder.exists():
+        raise StateError(f"No platform has been up here ({folder}): start one with `dayseye up`.")
+    return State(folder)
+
+
+@contextmanager
+def _catalogue(settings_file: Path | None) -> Iterator[Any]:
+    """Connect to the platform's catalogue."""
+    from sqlalchemy.exc import OperationalError
+
+    from catalog.connection import connect
+    from infra.addresses import Addresses
+
+    addresses = Addresses(load_settings(settings_file), _state(settings_file))
+    engine = connect(addresses.application_dsn, "dayseye-cli")
+    try:
+        yield engine
+    except OperationalError as error:
+        raise StateError(
+            "The catalogue does not answer; is the platform up (`dayseye up`)? "
+            f"{str(error.orig).strip()}"
+        ) from None
+    finally:
+        engine.dispose()
+
+
+def _show(as_json: bool, found: Any, table: Any) -> None:
+    if as_json:
+        many = isinstance(found, list)
+        _print_json([_plain(each) for each in found] if many else _plain(found))
+    else:
+        Console().print(table(found))
+
+
+def _plain(view: Any) -> Any:
+    return view.model_dump(mode="json")
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def server_environment(state: State, port: int, host: str, dsn: str) -> dict[str
 
 def auth_string(state: State) -> str:
     """Return the user and password that Prefect's API and UI ask for."""
-    return f"dayseye:{state.secret('prefect')}"
+    return state.secret("prefect", prefix="dayseye:")
 
 
 def server_command() -> list[str]:

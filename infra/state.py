@@ -116,11 +116,11 @@ class State:
             write_whole(path, ports)
         return ports[name]
 
-    def secret(self, name: str) -> str:
+    def secret(self, name: str, prefix: str = "") -> str:
         """Return a secret of this platform: made once, readable by us alone."""
         path = self.folder / "secrets" / name
         if not path.exists():
-            write_whole(path, secrets.token_urlsafe(32), mode=0o600)
+            write_whole(path, prefix + secrets.token_urlsafe(32), mode=0o600)
         return path.read_text()
 
 
