@@ -24,7 +24,7 @@ def scan_sources(claim: Claim) -> ScanSources:
     DataError
         The catalogue names no data file for this dataset.
     """
-    data = _references(claim, "data")
+    data = _references(claim, "data", "series")
     if not data:
         raise DataError(f"{claim.dataset_name} has no data file in the catalogue: ingest it again.")
     return ScanSources(
@@ -32,8 +32,8 @@ def scan_sources(claim: Claim) -> ScanSources:
     )
 
 
-def _references(claim: Claim, role: str) -> tuple[ScanReference, ...]:
-    return tuple(_reference(file) for file in claim.inputs if file.role == role)
+def _references(claim: Claim, *roles: str) -> tuple[ScanReference, ...]:
+    return tuple(_reference(file) for file in claim.inputs if file.role in roles)
 
 
 def _reference(file: InputFile) -> ScanReference:
