@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -132,7 +133,7 @@ class Demo:
 
     def summarise(self, rows: Sequence[Progress], platform: Running) -> None:
         """Say what became of the scans, and where to look at it."""
-        say = self.console.print
+        say = partial(self.console.print, soft_wrap=True, highlight=False)
         wrong = [row for row in rows if not row.right]
         say(
             f"{len(rows) - len(wrong)} of {len(rows)} scans reduced and recorded, rotation axis "
