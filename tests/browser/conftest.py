@@ -70,7 +70,10 @@ def browser(playwright):
 
 @pytest.fixture(scope="session")
 def site(playwright, browser, tmp_path_factory):
-    """Run the demo, and wait until its scans are reduced."""
+    """Run the demo, and wait until its scans are reduced; or take one that is up already."""
+    if up_already := os.environ.get("DAYSEYE_DEMO_FOLDER"):
+        yield Site(Path(up_already), playwright.request.new_context())
+        return
     folder = tmp_path_factory.mktemp("browser") / "demo"
     demo = subprocess.Popen(
         [ROOT / ".venv/bin/python", "-c", DEMO, folder],

@@ -28,28 +28,74 @@ def flow_run(site, scan):
     return run["attempt_list"][-1]["flow_run_id"]
 
 
-def test_prefect_asks_for_the_password(browser, site):
-    context = browser.new_context()
-    page = context.new_page()
+def test_prefect_asks_for_the_auth_string(browser, site):
+    page = browser.new_page()
     page.goto(f"{site.prefect}/runs")
-    field = page.locator("input[type=password]")
-    field.fill(site.auth_string)
-    field.press("Enter")
+    page.get_by_placeholder("admin:pass").fill(site.auth_string)
+    page.get_by_role("button", name="Login").click()
     expect(page.get_by_text("ct-reduction").first).to_be_visible(timeout=30_000)
-    context.close()
+    page.close()
 
 
-def test_a_run_shows_its_stages(page, site, flow_run, picture):
-    page.goto(f"{site.prefect}/runs/flow-run/{flow_run}")
-    page.get_by_role("tab", name="Task Runs").click()
+def test_a_run_shows_its_stages_as_tasks(page, site, flow_run, picture):
+    page.goto(f"{site.prefect}/runs/flow-run/{flow_run}?tab=Task+Runs")
     for stage in STAGES:
         expect(page.get_by_text(re.compile(f"^{stage}")).first).to_be_visible()
     picture("prefect-run")
 
 
 def test_a_run_shows_its_artifacts(page, site, flow_run, picture):
-    page.goto(f"{site.prefect}/runs/flow-run/{flow_run}")
-    page.get_by_role("tab", name="Artifacts").click()
-    for key in ("preview", "result", "catalogue"):
-        expect(page.get_by_text(key).first).to_be_visible()
+    page.goto(f"{site.prefect}/runs/flow-run/{flow_run}?tab=Artifacts")
+    for key in ("preview", "result", "catalogue", "progress"):
+        expect(page.get_by_text(key, exact=True).first).to_be_visible()
     picture("prefect-artifacts")
+
+
+def test_the_preview_is_a_picture_in_prefect(page, site, flow_run, picture):
+    page.goto(f"{site.prefect}/runs/flow-run/{flow_run}?tab=Artifacts")
+    page.get_by_text("preview", exact=True).first.click()
+    image = page.locator(f"img[src^='{site.catalogue}']").first
+    expect(image).to_be_visible()
+    wait_until_drawn(page, image)
+    picture("prefect-preview")
+
+
+def test_a_run_links_to_the_catalogue(page, site, flow_run, scan, picture):
+    page.goto(f"{site.prefect}/runs/flow-run/{flow_run}?tab=Artifacts")
+    page.get_by_text("catalogue", exact=True).first.click()
+    link = page.get_by_role("link", name="The scan")
+    picture("prefect-links")
+    assert link.get_attribute("href") == f"{site.catalogue}/datasets/{scan['id']}"
+
+
+def test_a_custom_run_has_a_typed_form(page, site, picture):
+    deployment = site.ask_prefect("deployments/name/ct-reduction/ct")
+    page.goto(f"{site.prefect}/deployments/deployment/{deployment['id']}/run")
+    for field in ("Rotation axis", "Stripe removal", "Filter", "Output type"):
+        expect(page.get_by_text(field).first).to_be_visible()
+    picture("prefect-form")
+
+
+def test_our_page_shows_the_previews(page, site, scan, picture):
+    page.goto(f"{site.catalogue}/datasets/{scan['id']}")
+    expect(page.get_by_role("heading", name=scan["name"]).first).to_be_visible()
+    images = page.locator(".previews img")
+    assert images.count() >= 2
+    for image in images.all():
+        image.scroll_into_view_if_needed()
+        wait_until_drawn(page, image)
+    picture("catalogue-dataset")
+
+
+def test_our_page_lists_the_scans(page, site, picture):
+    page.goto(site.catalogue)
+    for number in range(1, 6):
+        expect(page.get_by_text(f"scan_{number:04d}").first).to_be_visible()
+    picture("catalogue-datasets")
+
+
+def wait_until_drawn(page, image):
+    """Wait until a picture has come and has pixels."""
+    page.wait_for_function(
+        "image => image.complete && image.naturalWidth > 100", arg=image.element_handle()
+    )
