@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tasks.errors import DataError
 from tasks.io.entry import Entry
 from tasks.io.frames import match_frames, positions
-from tasks.io.hdf5 import Tree, claims_hdf5
+from tasks.io.hdf5 import Tree, claims_hdf5, damage_told
 from tasks.io.scan import Scan, ScanReference
 from tasks.io.stack import Stack, StackScan, calibration, check_stack
 from tasks.io.values import (
@@ -64,14 +64,15 @@ class DXchangeReader:
         """Look at a file; see `tasks.io.scan.Reader`."""
         if not claims_hdf5(path):
             return []
-        with Tree(path) as tree:
+        with damage_told(path), Tree(path) as tree:
             return [_entry(tree, self.name)] if _belongs(tree) else []
 
     def open(self, reference: ScanReference) -> Scan:
         """Open the scan read-only."""
         tree = Tree(Path(reference.path))
         try:
-            return _scan(tree, reference)
+            with damage_told(tree.path):
+                return _scan(tree, reference)
         except BaseException:
             tree.close()
             raise

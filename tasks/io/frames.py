@@ -153,7 +153,7 @@ def runs(indices: NDArray[np.intp]) -> Iterator[tuple[slice, slice]]:
 
 def check_frames(scan: Scan, *, samples: int = 16, rows: int = 4) -> None:
     """
-    Look for frames without content: NaN or infinite values, and frames of one value only.
+    Look for frames without content: NaN or infinite values, and projections of one value only.
 
     Every projection of floating type is looked at in a few rows of its middle, others in a sample.
 
@@ -183,7 +183,7 @@ def check_frames(scan: Scan, *, samples: int = 16, rows: int = 4) -> None:
         not_finite += [begin + step * index for index in found[0]]
         blank += [begin + step * index for index in found[1]]
     report(scan.reference.path, "projections", not_finite, blank)
-    report(scan.reference.path, "flats", *check_values(scan.flats(band)))
+    report(scan.reference.path, "flats", check_values(scan.flats(band))[0], [])
     report(scan.reference.path, "darks", check_values(scan.darks(band))[0], [])
 
 

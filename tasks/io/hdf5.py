@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from types import TracebackType
@@ -125,6 +127,27 @@ class _Broken:
     """An external link whose target file is not there."""
 
     target: Path
+
+
+@contextmanager
+def damage_told(path: Path) -> Generator[None]:
+    """Turn what HDF5 raises inside, at whatever call, into a sentence about the file."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        if not _comes_from_hdf5(error):
+            raise
+        raise DataError(
+            f"{path} cannot be read ({error}): the file is damaged. "
+            f"Copy it again, or repeat the scan."
+        ) from error
+
+
+def _comes_from_hdf5(error: BaseException) -> bool:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and "h5py" in Path(trace.tb_frame.f_code.co_filename).parts
 
 
 class Tree:
@@ -250,7 +273,7 @@ class Tree:
         """
         try:
             return np.asarray(dataset[selection or ()])
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
+        except (OSError, RuntimeError, KeyError, ValueError, MemoryError) as error:
             raise self.damaged(str(dataset.name), error) from error
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tasks.errors import DataError
 from tasks.io.entry import Entry
 from tasks.io.frames import Frames, match_frames, positions
-from tasks.io.hdf5 import Tree, claims_hdf5
+from tasks.io.hdf5 import Tree, claims_hdf5, damage_told
 from tasks.io.scan import Scan, ScanReference
 from tasks.io.stack import Stack, StackScan, calibration, check_stack
 from tasks.io.values import (
@@ -58,7 +58,7 @@ class NXtomoReader:
         """Look at a file; see `tasks.io.scan.Reader`."""
         if not claims_hdf5(path):
             return []
-        with Tree(path) as tree:
+        with damage_told(path), Tree(path) as tree:
             inner_paths = list(_below(tree, "", MAX_DEPTH))
             if not inner_paths and tree.missing:
                 return [Entry("", self.name, 0, missing=tuple(sorted(tree.missing)))]
@@ -68,7 +68,8 @@ class NXtomoReader:
         """Open one entry read-only; without an inner path, the only one of the file."""
         tree = Tree(Path(reference.path))
         try:
-            return _scan(tree, reference)
+            with damage_told(tree.path):
+                return _scan(tree, reference)
         except BaseException:
             tree.close()
             raise
@@ -200,7 +201,10 @@ def _problem(parts: _Parts) -> str | None:
 
 
 def _probe(path: Path, inner_path: str, format_name: str) -> Entry:
-    with Tree(path) as tree:  # a tree of its own, so that an entry knows its own links only
+    with (
+        damage_told(path),
+        Tree(path) as tree,
+    ):  # a tree of its own, so that an entry knows its own links only
         parts = _parts(tree, inner_path)
         held = {kind for kind, key in (("flat", FLAT), ("dark", DARK)) if parts.holds(key)}
         lacking = tuple(sorted({"dark", "flat"} - held))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tasks.errors import DataError
 from tasks.io.entry import Entry
-from tasks.io.hdf5 import Tree, claims_hdf5
+from tasks.io.hdf5 import Tree, claims_hdf5, damage_told
 from tasks.io.scan import readers
 
 __all__ = ["Entry", "UnknownLayoutError", "probe"]
@@ -52,7 +52,7 @@ def _unknown(path: Path) -> str:
     if not claims_hdf5(path):
         what = "folder without projections" if path.is_dir() else "file of another kind"
         return f"{path} is a {what}: no installed reader knows it ({known})."
-    with Tree(path) as tree:
+    with damage_told(path), Tree(path) as tree:
         names = ", ".join(list(tree.root)[:8]) or "nothing"
     return (
         f"{path} is an HDF5 file of an unknown layout: it holds {names}, but neither "

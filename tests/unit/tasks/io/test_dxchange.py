@@ -134,5 +134,5 @@ def test_external_link(dxchange, tmp_path):
     target.unlink()
     (entry,) = probe(path)
     assert entry.missing == (target,) and entry.kind == "raw" and entry.problem is None
-    with pytest.raises(DataError, match="links to files that are not there: .*frames"):
+    with pytest.raises(DataError, match=r"links to files that are not there: .*frames"):
         open_scan(ScanReference(str(path)))

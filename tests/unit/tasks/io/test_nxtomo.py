@@ -33,7 +33,10 @@ def test_several_entries(nxtomo):
     nxtomo(entry="entry1", entry_identifier_uuid="a")
     path = nxtomo(entry="entry2", projections=5, entry_identifier_uuid="b")
     entries = probe(path)
-    assert [(entry.inner_path, entry.uid) for entry in entries] == [("entry1", "a"), ("entry2", "b")]
+    assert [(entry.inner_path, entry.uid) for entry in entries] == [
+        ("entry1", "a"),
+        ("entry2", "b"),
+    ]
     with open_scan(ScanReference(str(path), "entry2", "nxtomo")) as scan:
         assert scan.shape[0] == 5
 
