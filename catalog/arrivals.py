@@ -1,9 +1,8 @@
 """The ledger of arrivals: what a trigger saw becomes rows, once, in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -25,59 +24,13 @@ from catalog.models import (
     uuid7,
 )
 from catalog.runs.opening import open_run
+from catalog.sightings import Changes, SightedFile, Sighting, compare, enter_files, renew_files
 from catalog.states import DatasetState, Kind, Lane
+
+__all__ = ["Recorded", "SightedFile", "Sighting", "go_on", "known_files", "record"]
 
 GROWING = (DatasetState.REGISTERED, DatasetState.INCOMPLETE)
 RECHECKED = (DatasetState.QUARANTINED, DatasetState.ABORTED)
-
-
-@dataclass(frozen=True)
-class SightedFile:
-    """A file as it was seen: its storage (by name or absolute folder), its path in it, its state.
-
-    ``fingerprint`` stands for the content; ``inode`` 0 means unknown; a series has its ``count``.
-    """
-
-    storage: str
-    path: str
-    inner_path: str
-    role: str
-    size: int
-    mtime_ns: int
-    fingerprint: str
-    inode: int = 0
-    count: int = 1
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """What a trigger saw of one dataset.
-
-    ``has_identity`` tells whether the data themselves say which scan they are (a uid or a start
-    time); if not, another file under the same name is another dataset.
-    """
-
-    beamline: str
-    entry_key: str
-    name: str
-    technique: str
-    kind: Literal["raw", "calibration"]
-    stage: Literal["opened", "grown", "complete", "incomplete", "broken"]
-    files: Sequence[SightedFile]
-    calibration_kinds: Sequence[str] = ()
-    detector: str = ""
-    reason: str | None = None
-    uid: str | None = None
-    started_at: datetime | None = None
-    proposal: str | None = None
-    visit: str | None = None
-    sample: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
-    needs: Sequence[str] = ()
-    format: str = ""
-    inner_path: str = ""
-    has_identity: bool = True
-    actor: str = "trigger"
 
 
 @dataclass(frozen=True)
@@ -109,27 +62,17 @@ def record(session: Session, sighting: Sighting) -> Recorded:
         dataset = _create(session, sighting, generation=1)
         return _advance(session, sighting, beamline, dataset, created=True)
     if dataset.state in GROWING:
-        _enter_files(session, dataset, sighting.files)
+        enter_files(session, dataset, sighting.files)
         _describe(session, dataset, sighting)
         return _advance(session, sighting, beamline, dataset)
-    changes = _Changes.between(session, dataset, sighting)
-    if not changes.content:
-        _enter_files(session, dataset, changes.touched)
-        return _recorded(session, dataset, "known already")
-    if dataset.state in RECHECKED:
-        _enter_files(session, dataset, sighting.files)
-        _describe(session, dataset, sighting)
-        return _advance(session, sighting, beamline, dataset)
-    if changes.other_file and not sighting.has_identity:
-        dataset = _create(session, sighting, generation=dataset.generation + 1)
-        return _advance(session, sighting, beamline, dataset, created=True)
-    return _alarm(session, dataset, sighting, changes)
+    return _seen_again(session, sighting, beamline, dataset)
 
 
 def known_files(session: Session, beamline: str) -> set[tuple[str, int, int, int]]:
     """Return (absolute path, size, mtime_ns, inode) of the files that need no second look.
 
-    Those of datasets that still grow or miss something are left out.
+    Those of datasets that still grow or miss something are left out, also where another entry of
+    the same file is complete.
     """
     rows = session.execute(
         select(
@@ -138,18 +81,17 @@ def known_files(session: Session, beamline: str) -> set[tuple[str, int, int, int
             DatasetFile.size,
             DatasetFile.mtime_ns,
             DatasetFile.inode,
+            Dataset.state,
         )
         .join(Storage, Storage.id == DatasetFile.storage_id)
         .join(Dataset, Dataset.id == DatasetFile.dataset_id)
-        .where(
-            Dataset.beamline_id == beamline,
-            Dataset.kind != Kind.DERIVED,
-            Dataset.state.not_in(GROWING),
-        )
-    )
+        .where(Dataset.beamline_id == beamline, Dataset.kind != Kind.DERIVED)
+    ).all()
+    growing = {(root, path) for root, path, *_, state in rows if state in GROWING}
     return {
         (f"{root.rstrip('/')}/{path}", size, mtime_ns or 0, inode or 0)
-        for root, path, size, mtime_ns, inode in rows
+        for root, path, size, mtime_ns, inode, _ in rows
+        if (root, path) not in growing
     }
 
 
@@ -168,14 +110,48 @@ def _advance(
     actor, reason = sighting.actor, sighting.reason
     if sighting.stage == "incomplete" and dataset.state == DatasetState.REGISTERED:
         move(session, dataset, DatasetState.INCOMPLETE, actor=actor, reason=reason)
-    elif sighting.stage in ("complete", "broken"):
-        if sighting.stage == "complete" or dataset.state in RECHECKED:
-            move(session, dataset, DatasetState.ACQUIRED, actor=actor, reason=reason)
-        if sighting.stage == "broken":
-            move(session, dataset, DatasetState.QUARANTINED, actor=actor, reason=reason)
-        else:
-            go_on(session, dataset, beamline, actor)
+    elif sighting.stage == "broken":
+        move(session, dataset, DatasetState.QUARANTINED, actor=actor, reason=reason)
+    elif sighting.stage == "complete":
+        move(session, dataset, DatasetState.ACQUIRED, actor=actor, reason=reason)
+        if sighting.kind == Kind.CALIBRATION:
+            _enter_calibration(session, dataset, sighting)
+        go_on(session, dataset, beamline, actor)
     return _recorded(session, dataset, dataset.state_reason or dataset.state, created=created)
+
+
+def _seen_again(
+    session: Session, sighting: Sighting, beamline: Beamline, dataset: Dataset
+) -> Recorded:
+    """Compare a sighting with a dataset that has arrived: most often nothing is new."""
+    changes = compare(session, dataset, sighting.files)
+    if not changes.content:
+        renew_files(session, dataset, changes.touched)
+        return _recorded(session, dataset, "known already")
+    if dataset.state in RECHECKED:
+        return _recheck(session, sighting, beamline, dataset)
+    if changes.moved:
+        note(session, dataset, "moved", actor=sighting.actor, details=changes.after)
+        enter_files(session, dataset, sighting.files)
+        return _recorded(session, dataset, "moved")
+    if changes.other_file and not sighting.has_identity:
+        dataset = _create(session, sighting, generation=dataset.generation + 1)
+        return _advance(session, sighting, beamline, dataset, created=True)
+    return _changed(session, sighting, beamline, dataset, changes)
+
+
+def _recheck(
+    session: Session, sighting: Sighting, beamline: Beamline, dataset: Dataset
+) -> Recorded:
+    """Look again at a dataset that was set aside, now that its bytes are others and whole."""
+    if sighting.stage not in ("complete", "broken"):
+        return _recorded(session, dataset, f"still {dataset.state}")
+    enter_files(session, dataset, sighting.files)
+    _describe(session, dataset, sighting)
+    if sighting.stage == "broken":
+        why = f"the files changed, and are still broken: {sighting.reason}"
+        move(session, dataset, DatasetState.ACQUIRED, actor=sighting.actor, reason=why)
+    return _advance(session, sighting, beamline, dataset)
 
 
 def go_on(session: Session, dataset: Dataset, beamline: Beamline, actor: str) -> None:
@@ -209,15 +185,22 @@ def _wait(dataset: Dataset, beamline: Beamline, missing: Sequence[str]) -> str:
     )
 
 
-def _alarm(session: Session, dataset: Dataset, sighting: Sighting, changes: "_Changes") -> Recorded:
+def _changed(
+    session: Session, sighting: Sighting, beamline: Beamline, dataset: Dataset, changes: Changes
+) -> Recorded:
+    """Raise the alarm about bytes that changed; what has not been reduced yet goes on with them."""
     reason = (
-        f"Raw bytes changed under a known scan ({', '.join(changes.content)}). Its results were "
-        "made from the earlier bytes; ask for a new run if the change is meant."
+        f"Raw bytes changed under a known scan ({', '.join(changes.content)}). What was made from "
+        "the earlier bytes stands; ask for a new run if the change is meant."
     )
     details = {"before": changes.before, "after": changes.after}
     actor = sighting.actor
     note(session, dataset, "raw_changed", actor=actor, reason=reason, details=details, alarm=True)
-    _enter_files(session, dataset, sighting.files)
+    enter_files(session, dataset, sighting.files)
+    waits = dataset.state == DatasetState.WAITING_FOR_CALIBRATION
+    if waits and sighting.stage == "complete":
+        _describe(session, dataset, sighting)
+        go_on(session, dataset, beamline, actor)
     return _recorded(session, dataset, reason)
 
 
@@ -240,14 +223,14 @@ def _latest(session: Session, sighting: Sighting) -> Dataset | None:
         )
         .order_by(Dataset.generation.desc())
         .limit(1)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
 
 
 def _create(session: Session, sighting: Sighting, generation: int) -> Dataset:
     suffix = f"#{generation}" if generation > 1 else ""
     dataset = Dataset(
-        kind=sighting.kind,
+        id=uuid7(),
         beamline_id=sighting.beamline,
         entry_key=sighting.entry_key + suffix,
         base_key=sighting.entry_key,
@@ -258,21 +241,13 @@ def _create(session: Session, sighting: Sighting, generation: int) -> Dataset:
     _describe(session, dataset, sighting)
     session.add(dataset)
     note(session, dataset, "registered", actor=sighting.actor, details={"stage": sighting.stage})
-    for kind in sighting.calibration_kinds if sighting.kind == "calibration" else ():
-        session.add(
-            Calibration(
-                dataset_id=dataset.id,
-                kind=kind,
-                detector=sighting.detector,
-                energy_kev=sighting.metadata.get("energy_keV"),
-            )
-        )
-    _enter_files(session, dataset, sighting.files)
+    enter_files(session, dataset, sighting.files)
     return dataset
 
 
 def _describe(session: Session, dataset: Dataset, sighting: Sighting) -> None:
     """Enter what is known about a dataset by now; what a person has assigned stays."""
+    dataset.kind = sighting.kind
     dataset.name = sighting.name
     dataset.format = sighting.format
     dataset.inner_path = sighting.inner_path
@@ -288,6 +263,17 @@ def _describe(session: Session, dataset: Dataset, sighting: Sighting) -> None:
         dataset.visit_id = _visit(session, dataset.proposal_id, sighting.visit)
     if dataset.sample_id is None and sighting.sample:
         dataset.sample_id = _sample(session, dataset.proposal_id, sighting.sample)
+
+
+def _enter_calibration(session: Session, dataset: Dataset, sighting: Sighting) -> None:
+    for kind in sighting.calibration_kinds:
+        row = Calibration(
+            dataset_id=dataset.id,
+            kind=kind,
+            detector=sighting.detector,
+            energy_kev=sighting.metadata.get("energy_keV"),
+        )
+        session.merge(row)
 
 
 def _proposal(session: Session, code: str) -> UUID:
@@ -308,82 +294,3 @@ def _sample(session: Session, proposal_id: UUID | None, name: str) -> UUID:
     session.execute(insert(Sample).values(**values).on_conflict_do_nothing())
     mine = Sample.proposal_id.is_not_distinct_from(proposal_id)
     return session.scalars(select(Sample.id).where(mine, Sample.name == name)).one()
-
-
-def _enter_files(session: Session, dataset: Dataset, files: Sequence[SightedFile]) -> None:
-    """Add files that are new to a dataset, and renew what is known of the others."""
-    if not files:
-        return
-    session.flush()
-    roots = {name: recipes.storage(session, name).id for name in {file.storage for file in files}}
-    rows = insert(DatasetFile).values(
-        [
-            {
-                "id": uuid7(),
-                "dataset_id": dataset.id,
-                "storage_id": roots[file.storage],
-                "path": file.path,
-                "inner_path": file.inner_path,
-                "role": file.role,
-                "size": file.size,
-                "mtime_ns": file.mtime_ns,
-                "inode": file.inode,
-                "count": file.count,
-                "fingerprint": file.fingerprint,
-            }
-            for file in files
-        ]
-    )
-    renewed = ("size", "mtime_ns", "inode", "count", "fingerprint")
-    session.execute(
-        rows.on_conflict_do_update(
-            index_elements=["dataset_id", "storage_id", "path", "inner_path", "role"],
-            set_={column: rows.excluded[column] for column in renewed},
-        )
-    )
-
-
-@dataclass(frozen=True)
-class _Changes:
-    """How the files of a sighting differ from those that the catalogue knows."""
-
-    content: list[str]
-    touched: list[SightedFile]
-    before: dict[str, str | None]
-    after: dict[str, str]
-    other_file: bool
-
-    @classmethod
-    def between(cls, session: Session, dataset: Dataset, sighting: Sighting) -> "_Changes":
-        known = {
-            (storage, row.path, row.inner_path, row.role): row
-            for row, storage in session.execute(
-                select(DatasetFile, Storage.name)
-                .join(Storage, Storage.id == DatasetFile.storage_id)
-                .where(DatasetFile.dataset_id == dataset.id)
-            ).tuples()
-        }
-        changes = cls([], [], {}, {}, other_file=False)
-        other_file = False
-        for file in sighting.files:
-            row = known.get((file.storage, file.path, file.inner_path, file.role))
-            if row is not None and _same_state(row, file):
-                continue
-            changes.touched.append(file)
-            if row is not None and (row.fingerprint == file.fingerprint or _grew(row, file)):
-                continue
-            changes.content.append(file.path)
-            changes.before[file.path] = row.fingerprint if row else None
-            changes.after[file.path] = file.fingerprint
-            other_file = other_file or row is None or row.inode != file.inode
-        return cls(changes.content, changes.touched, changes.before, changes.after, other_file)
-
-
-def _same_state(row: DatasetFile, file: SightedFile) -> bool:
-    seen = (file.size, file.mtime_ns, file.inode, file.count, file.fingerprint)
-    return seen == (row.size, row.mtime_ns, row.inode, row.count, row.fingerprint)
-
-
-def _grew(row: DatasetFile, file: SightedFile) -> bool:
-    """Tell whether a file of many scans only grew, by scans that are datasets of their own."""
-    return bool(file.inner_path) and row.inode == file.inode and file.size > row.size

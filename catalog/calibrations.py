@@ -11,22 +11,29 @@ from catalog.states import DatasetState
 
 
 def link(session: Session, dataset: Dataset, beamline: Beamline) -> list[str]:
-    """Choose the calibrations that a dataset needs, and link them once all are there.
+    """Choose the calibrations that a dataset still needs, and link them once all are there.
 
     Returns
     -------
     list of str
         The kinds that are missing; nothing is linked while there are any.
     """
-    chosen = {kind: nearest(session, dataset, beamline, kind) for kind in dataset.needs}
+    linked = set(
+        session.scalars(
+            select(DatasetCalibration.role).where(DatasetCalibration.dataset_id == dataset.id)
+        )
+    )
+    wanted = [kind for kind in dataset.needs if kind not in linked]
+    chosen = {kind: nearest(session, dataset, beamline, kind) for kind in wanted}
     missing = [kind for kind, calibration in chosen.items() if calibration is None]
     if not missing:
         for kind, calibration in chosen.items():
             if calibration is not None:
-                row = DatasetCalibration(
-                    dataset_id=dataset.id, calibration_id=calibration.id, role=kind
+                session.add(
+                    DatasetCalibration(
+                        dataset_id=dataset.id, calibration_id=calibration.id, role=kind
+                    )
                 )
-                session.merge(row)
     return missing
 
 
@@ -65,7 +72,7 @@ def waiting_for(session: Session, calibration: Dataset) -> Sequence[Dataset]:
             Dataset.needs.overlap(list(session.scalars(kinds))),
         )
         .order_by(Dataset.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).all()
 
 

@@ -6,7 +6,10 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, make_url
 
 from catalog.errors import CatalogError
+from catalog.plain import to_json
 
+# A lock for with_for_update that leaves foreign keys free to point at the row.
+LOCK = {"key_share": True}
 DSN_VARIABLE = "DAYSEYE_CATALOG_DSN"
 
 
@@ -30,6 +33,7 @@ def connect(dsn: str, application_name: str = "dayseye", **options: Any) -> Engi
     return create_engine(
         make_url(dsn).set(drivername="postgresql+psycopg2"),
         pool_pre_ping=True,
+        json_serializer=to_json,
         connect_args={
             "application_name": application_name,
             "options": "-c timezone=UTC",

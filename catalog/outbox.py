@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from catalog.connection import LOCK
 from catalog.errors import NotFound
 from catalog.models import Dataset, Dispatch, Run
 from catalog.states import Lane, RunState
@@ -67,7 +68,7 @@ def unsent(session: Session, limit: int) -> Sequence[Unsent]:
         )
         .order_by(live_first, Dispatch.id)
         .limit(limit)
-        .with_for_update(skip_locked=True, of=Dispatch)
+        .with_for_update(skip_locked=True, key_share=True, of=Dispatch)
     ).tuples()
     return [
         Unsent(
@@ -109,7 +110,7 @@ def mark_failed_to_send(session: Session, dispatch_id: UUID, error: str) -> None
 
 
 def _get(session: Session, dispatch_id: UUID) -> Dispatch:
-    dispatch = session.get(Dispatch, dispatch_id, with_for_update=True)
+    dispatch = session.get(Dispatch, dispatch_id, with_for_update=LOCK)
     if dispatch is None:
         raise NotFound(f"No dispatch {dispatch_id}.")
     return dispatch

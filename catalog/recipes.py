@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, relevance
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -133,7 +133,8 @@ def storage(session: Session, name: str) -> Storage:
     NotFound
         There is none of this name, and it is not an absolute folder either.
     """
-    found = session.scalar(select(Storage).where(Storage.name == name))
+    name = str(PurePosixPath(name))
+    found = session.scalar(select(Storage).where(or_(Storage.name == name, Storage.root == name)))
     if found is not None:
         return found
     if not name.startswith("/"):

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from catalog import outbox
+from catalog.connection import LOCK
 from catalog.lifecycle import move, note
 from catalog.models import Attempt, Dataset, Dispatch, Run
 from catalog.states import AttemptState, RunState
@@ -103,8 +104,8 @@ def retry_or_fail(
     str
         ``settled`` if meanwhile the attempt has ended or another has overtaken it.
     """
-    run = session.get_one(Run, orphan.run_id, with_for_update=True)
-    attempt = session.get_one(Attempt, orphan.attempt_id, with_for_update=True)
+    run = session.get_one(Run, orphan.run_id, with_for_update=LOCK)
+    attempt = session.get_one(Attempt, orphan.attempt_id, with_for_update=LOCK)
     if attempt.state != AttemptState.RUNNING:
         return "settled"
     attempt.state = AttemptState.LOST
@@ -144,7 +145,7 @@ def unclaimed(session: Session, older_than: timedelta) -> Sequence[Unclaimed]:
 
 def send_again(session: Session, run_id: UUID, reason: str) -> bool:
     """Put a run that still waits into the outbox again; False if it has gone on meanwhile."""
-    run = session.get_one(Run, run_id, with_for_update=True)
+    run = session.get_one(Run, run_id, with_for_update=LOCK)
     if run.state != RunState.WAITING:
         return False
     outbox.put(session, run)

@@ -102,7 +102,10 @@ class Dataset(Base):
 
 
 class DatasetFile(Base):
-    """A file of a dataset, or a numbered series as one row with its manifest's fingerprint."""
+    """A file of a dataset, or a numbered series as one row with its manifest's fingerprint.
+
+    ``gone_at`` marks one that a later sighting no longer found here: a temporary name, a move.
+    """
 
     __tablename__ = "dataset_file"
     __table_args__ = (
@@ -128,6 +131,7 @@ class DatasetFile(Base):
     fingerprint: Mapped[str | None]
     digest: Mapped[str | None]
     digest_algorithm: Mapped[str | None]
+    gone_at: Mapped[datetime | None]
 
 
 class Calibration(Base):

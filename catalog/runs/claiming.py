@@ -9,6 +9,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from catalog import recipes
+from catalog.connection import LOCK
 from catalog.errors import CatalogError, Fenced, NotFound
 from catalog.lifecycle import move, note
 from catalog.models import (
@@ -181,7 +182,7 @@ def _dispatched_run(session: Session, asking: _FlowRun) -> UUID | None:
     """Return the dispatch's run if this is the flow run that was sent for it."""
     if asking.dispatch_id is None:
         return None
-    dispatch = session.get(Dispatch, asking.dispatch_id, with_for_update=True)
+    dispatch = session.get(Dispatch, asking.dispatch_id, with_for_update=LOCK)
     if dispatch is None:
         raise NotFound(
             f"No dispatch {asking.dispatch_id}: this flow run was made for another catalogue. Ask "
@@ -224,7 +225,7 @@ def _copied_run(session: Session, asking: _FlowRun) -> UUID:
 
 def _attempt(session: Session, run_id: UUID, asking: _FlowRun) -> Claim:
     """Make the newest attempt of a run, or return the one that completed it."""
-    run = session.get_one(Run, run_id, with_for_update=True)
+    run = session.get_one(Run, run_id, with_for_update=LOCK)
     if run.state == RunState.COMPLETED:
         done = select(Attempt).where(
             Attempt.run_id == run_id, Attempt.state == AttemptState.COMPLETED
@@ -303,7 +304,11 @@ def _inputs(session: Session, run: Run) -> list[InputFile]:
         .join(Dataset, Dataset.id == Lineage.dataset_id)
         .join(DatasetFile, DatasetFile.dataset_id == Lineage.dataset_id)
         .join(Storage, Storage.id == DatasetFile.storage_id)
-        .where(Lineage.run_id == run.id, Lineage.direction == "input")
+        .where(
+            Lineage.run_id == run.id,
+            Lineage.direction == "input",
+            DatasetFile.gone_at.is_(None),
+        )
         .order_by(Lineage.role.desc(), DatasetFile.path, DatasetFile.id)
     ).tuples()
     return [

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from catalog import recipes
+from catalog.connection import LOCK
 from catalog.errors import NotFound
 from catalog.lifecycle import move, note
 from catalog.models import (
@@ -95,7 +96,7 @@ def complete(
         session.add(
             Lineage(run_id=run.id, dataset_id=derived.id, direction="output", role="result")
         )
-        move(session, derived, DatasetState.VALIDATED, actor="flow", reason="outputs hashed")
+        move(session, derived, DatasetState.VALIDATED, actor="flow")
         session.add(
             VerdictRecord(
                 dataset_id=derived.id,
@@ -160,7 +161,7 @@ def cancel_run(session: Session, run_id: UUID, *, actor: str, reason: str) -> bo
     NotFound
         There is no such run.
     """
-    run = session.get(Run, run_id, with_for_update=True)
+    run = session.get(Run, run_id, with_for_update=LOCK)
     if run is None:
         raise NotFound(f"No run {run_id}.")
     if run.state not in (RunState.WAITING, RunState.RUNNING):
@@ -179,8 +180,8 @@ def cancel_run(session: Session, run_id: UUID, *, actor: str, reason: str) -> bo
 
 def _locked(session: Session, claim: Claim) -> tuple[Run, Attempt]:
     """Lock a run, then its attempt, so that nobody can overtake before the commit."""
-    run = session.get_one(Run, claim.run_id, with_for_update=True)
-    return run, session.get_one(Attempt, claim.attempt_id, with_for_update=True)
+    run = session.get_one(Run, claim.run_id, with_for_update=LOCK)
+    return run, session.get_one(Attempt, claim.attempt_id, with_for_update=LOCK)
 
 
 def _holds(run: Run, attempt: Attempt, claim: Claim) -> bool:
@@ -198,7 +199,7 @@ def _end_attempt(run: Run, attempt: Attempt, state: AttemptState, reason: str | 
 
 
 def _quarantine(session: Session, run: Run, reason: str) -> None:
-    dataset = session.get_one(Dataset, run.dataset_id, with_for_update=True)
+    dataset = session.get_one(Dataset, run.dataset_id, with_for_update=LOCK)
     good = select(Dataset.id).where(Dataset.source_id == dataset.id, Dataset.is_current)
     if dataset.state == DatasetState.VALIDATED and session.scalar(good) is None:
         move(session, dataset, DatasetState.QUARANTINED, actor="flow", reason=reason)

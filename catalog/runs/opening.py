@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from catalog import outbox, recipes
+from catalog.connection import LOCK
 from catalog.errors import CatalogError, NotFound
 from catalog.lifecycle import note
 from catalog.models import (
@@ -85,7 +86,7 @@ def reducible(session: Session, dataset_id: UUID) -> Dataset:
     CatalogError
         It is no raw dataset, or its state does not allow it.
     """
-    dataset = session.get(Dataset, dataset_id, with_for_update=True)
+    dataset = session.get(Dataset, dataset_id, with_for_update=LOCK)
     if dataset is None:
         raise NotFound(f"No dataset {dataset_id}.")
     if dataset.kind != Kind.RAW:
@@ -140,7 +141,7 @@ def open_run(
         False if a flow run exists already (a copy that a person made in the Prefect UI).
     """
     session.flush()
-    session.refresh(dataset, with_for_update=True)
+    session.refresh(dataset, with_for_update=LOCK)
     beamline = recipes.beamline_of(session, dataset.beamline_id)
     flow = recipes.current_flow(session, beamline)
     inputs = _inputs(session, dataset)
@@ -237,7 +238,7 @@ def _dataset_fingerprint(session: Session, dataset_id: UUID) -> str:
     files = session.execute(
         select(
             DatasetFile.role, DatasetFile.inner_path, DatasetFile.fingerprint, DatasetFile.count
-        ).where(DatasetFile.dataset_id == dataset_id)
+        ).where(DatasetFile.dataset_id == dataset_id, DatasetFile.gone_at.is_(None))
     ).tuples()
     return _digest(sorted([role, inner, mark or "", count] for role, inner, mark, count in files))
 

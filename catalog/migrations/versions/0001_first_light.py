@@ -222,6 +222,7 @@ def datasets() -> None:
         optional("fingerprint", TEXT),
         optional("digest", TEXT),
         optional("digest_algorithm", TEXT),
+        optional("gone_at", TIME),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("dataset_id", "storage_id", "path", "inner_path", "role"),
         sa.CheckConstraint("path !~ '(^/)|(^|/)[.][.](/|$)'", name="path"),

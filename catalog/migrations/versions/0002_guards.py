@@ -59,12 +59,12 @@ BEGIN
     END IF;
     IF NEW.dataset_id IS NOT NULL THEN
         SELECT state, CASE kind WHEN 'derived' THEN 'derived' ELSE 'dataset' END
-          INTO NEW.from_state, subject FROM dataset WHERE id = NEW.dataset_id FOR UPDATE;
+          INTO NEW.from_state, subject FROM dataset WHERE id = NEW.dataset_id FOR NO KEY UPDATE;
         PERFORM check_move(subject, NEW.dataset_id, NEW.from_state, NEW.to_state);
         UPDATE dataset SET state = NEW.to_state, state_reason = NEW.reason, state_at = NEW.at
           WHERE id = NEW.dataset_id;
     ELSE
-        SELECT state INTO NEW.from_state FROM run WHERE id = NEW.run_id FOR UPDATE;
+        SELECT state INTO NEW.from_state FROM run WHERE id = NEW.run_id FOR NO KEY UPDATE;
         PERFORM check_move(subject, NEW.run_id, NEW.from_state, NEW.to_state);
         UPDATE run SET state = NEW.to_state, state_reason = NEW.reason, state_at = NEW.at
           WHERE id = NEW.run_id;

@@ -1,0 +1,173 @@
+"""What a trigger saw, and how it differs from what the catalogue knows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from catalog import recipes
+from catalog.errors import CatalogError
+from catalog.models import Dataset, DatasetFile, uuid7
+
+RENEWED = ("size", "mtime_ns", "inode", "count", "fingerprint")
+
+
+@dataclass(frozen=True)
+class SightedFile:
+    """A file as it was seen: its storage (by name or absolute folder), its path in it, its state.
+
+    ``fingerprint`` stands for the content; ``inode`` 0 means unknown; a series has its ``count``.
+    """
+
+    storage: str
+    path: str
+    inner_path: str
+    role: str
+    size: int
+    mtime_ns: int
+    fingerprint: str
+    inode: int = 0
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What a trigger saw of one dataset.
+
+    ``has_identity`` tells whether the data themselves say which scan they are (a uid or a start
+    time); if not, another file under the same name is another dataset.
+    """
+
+    beamline: str
+    entry_key: str
+    name: str
+    technique: str
+    kind: Literal["raw", "calibration"]
+    stage: Literal["opened", "grown", "complete", "incomplete", "broken"]
+    files: Sequence[SightedFile]
+    calibration_kinds: Sequence[str] = ()
+    detector: str = ""
+    reason: str | None = None
+    uid: str | None = None
+    started_at: datetime | None = None
+    proposal: str | None = None
+    visit: str | None = None
+    sample: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    needs: Sequence[str] = ()
+    format: str = ""
+    inner_path: str = ""
+    has_identity: bool = True
+    actor: str = "trigger"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How the files of a sighting differ from those that the catalogue knows.
+
+    ``touched`` lists the files with any difference, ``content`` the paths of those with other
+    bytes, ``before`` and ``after`` their fingerprints. ``other_file`` tells whether one of them is
+    another file under the same name rather than the same file with other bytes, and ``moved``
+    whether all of them are known bytes in a new place.
+    """
+
+    touched: list[SightedFile]
+    content: list[str]
+    before: dict[str, str | None]
+    after: dict[str, str]
+    other_file: bool
+    moved: bool
+
+
+def compare(session: Session, dataset: Dataset, files: Sequence[SightedFile]) -> Changes:
+    """Compare sighted files with a dataset's rows."""
+    rows = session.scalars(select(DatasetFile).where(DatasetFile.dataset_id == dataset.id))
+    known = {(row.storage_id, row.path, row.inner_path, row.role): row for row in rows}
+    bytes_ = {(row.role, row.fingerprint) for row in known.values()}
+    storages = _storages(session, files)
+    pairs = [
+        (file, known.get((storages[file.storage], file.path, file.inner_path, file.role)))
+        for file in files
+    ]
+    touched = [(file, row) for file, row in pairs if row is None or not _same_state(row, file)]
+    content = [(file, row) for file, row in touched if row is None or _other_bytes(row, file)]
+    return Changes(
+        touched=[file for file, _ in touched],
+        content=[file.path for file, _ in content],
+        before={file.path: row.fingerprint if row else None for file, row in content},
+        after={file.path: file.fingerprint for file, _ in content},
+        other_file=any(row is None or row.inode != file.inode for file, row in content),
+        moved=all(row is None and (file.role, file.fingerprint) in bytes_ for file, row in content),
+    )
+
+
+def enter_files(session: Session, dataset: Dataset, files: Sequence[SightedFile]) -> None:
+    """Make these the files of a dataset; others that it had are marked as gone.
+
+    Raises
+    ------
+    CatalogError
+        A file's name is not valid UTF-8.
+    """
+    session.flush()
+    of_dataset = update(DatasetFile).where(DatasetFile.dataset_id == dataset.id)
+    session.execute(of_dataset.where(DatasetFile.gone_at.is_(None)).values(gone_at=func.now()))
+    _upsert(session, dataset, files, {"gone_at": None})
+
+
+def renew_files(session: Session, dataset: Dataset, files: Sequence[SightedFile]) -> None:
+    """Enter what changed about files that a dataset has, such as their times."""
+    _upsert(session, dataset, files, {})
+
+
+def _upsert(
+    session: Session, dataset: Dataset, files: Sequence[SightedFile], more: dict[str, None]
+) -> None:
+    storages = _storages(session, files)
+    for file in files:
+        _check_name(file)
+        row = insert(DatasetFile).values(
+            id=uuid7(),
+            dataset_id=dataset.id,
+            storage_id=storages[file.storage],
+            path=file.path,
+            inner_path=file.inner_path,
+            role=file.role,
+            **{column: getattr(file, column) for column in RENEWED},
+        )
+        renewed = {column: row.excluded[column] for column in RENEWED}
+        session.execute(
+            row.on_conflict_do_update(
+                index_elements=["dataset_id", "storage_id", "path", "inner_path", "role"],
+                set_={**renewed, **more},
+            )
+        )
+
+
+def _storages(session: Session, files: Sequence[SightedFile]) -> dict[str, UUID]:
+    return {name: recipes.storage(session, name).id for name in {file.storage for file in files}}
+
+
+def _check_name(file: SightedFile) -> None:
+    try:
+        file.path.encode()
+    except UnicodeEncodeError:
+        raise CatalogError(
+            f"The name of {file.path!a} in {file.storage} is not valid UTF-8, so nobody could "
+            "find it again: rename the file."
+        ) from None
+
+
+def _same_state(row: DatasetFile, file: SightedFile) -> bool:
+    return all(getattr(row, column) == getattr(file, column) for column in RENEWED)
+
+
+def _other_bytes(row: DatasetFile, file: SightedFile) -> bool:
+    """Tell whether the bytes of a scan changed; a file of many scans may grow by others."""
+    grew = bool(file.inner_path) and row.inode == file.inode and file.size > row.size
+    return row.fingerprint != file.fingerprint and not grew
