@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
-from catalog.api import datasets, files, health, metrics, problems, runs
+from catalog.api import datasets, files, health, metrics, openapi, problems, runs
 from catalog.api.metrics import Latency
 from catalog.api.security import Guard
 from catalog.api.service import Service
@@ -58,6 +58,7 @@ def create_app(engine: Engine, *, public_url: str, prefect_ui_url: str, token: s
         app.include_router(part.router)
     _add_pages(app)
     problems.install(app)
+    openapi.install(app)
     app.add_middleware(Guard, public_url=public_url)
     app.add_middleware(Latency, registry=app.state.latencies)
     return app

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -83,7 +84,7 @@ def _by(name: str, help_text: str, label: str, counts: dict[str, int]) -> GaugeM
     return family
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=PlainTextResponse)
 def get_metrics(request: Request, session: Snapshot) -> Response:
     """Return the figures in Prometheus's text format."""
     status = queries.status(session, disks=measure(queries.storages(session)))

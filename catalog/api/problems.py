@@ -82,14 +82,7 @@ def not_found(kind: str, key: object) -> ProblemError:
 
 def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI description of the problems that an endpoint may answer with."""
-    return {
-        int(status): {
-            "model": Problem,
-            "description": status.phrase,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status in statuses
-    }
+    return {int(status): {"description": status.phrase} for status in statuses}
 
 
 def problem_response(path: str, error: ProblemError) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, defer
 
 from catalog.models import Beamline, Dataset, Proposal, Run, Sample, Visit
@@ -105,7 +106,7 @@ def _own_results(session: Session, rows: Collection[Named]) -> dict[UUID, Result
 def _latest_runs(session: Session, ids: Collection[UUID]) -> dict[UUID, Progress]:
     statement = (
         select(Run)
-        .distinct(Run.dataset_id)
+        .ext(distinct_on(Run.dataset_id))
         .where(Run.dataset_id.in_(ids))
         .order_by(Run.dataset_id, Run.version.desc())
         .options(defer(Run.parameters))

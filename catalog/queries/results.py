@@ -8,6 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, defer
 
 from catalog.models import Dataset, DatasetFile, VerdictRecord
@@ -63,7 +64,7 @@ def current_results(session: Session, sources: Collection[UUID]) -> dict[UUID, R
     """Return the current result of each source that has one; of several flows, the newest."""
     statement = (
         select(Dataset)
-        .distinct(Dataset.source_id)
+        .ext(distinct_on(Dataset.source_id))
         .where(Dataset.source_id.in_(sources), Dataset.is_current)
         .order_by(Dataset.source_id, Dataset.id.desc())
         .options(defer(Dataset.meta), defer(Dataset.search_text))
@@ -80,7 +81,7 @@ def latest_verdicts(session: Session, ids: Collection[UUID]) -> dict[UUID, Verdi
     """Return the verdict that holds, for each dataset that has one."""
     statement = (
         select(VerdictRecord)
-        .distinct(VerdictRecord.dataset_id)
+        .ext(distinct_on(VerdictRecord.dataset_id))
         .where(VerdictRecord.dataset_id.in_(ids))
         .order_by(VerdictRecord.dataset_id, VerdictRecord.id.desc())
     )

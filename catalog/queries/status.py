@@ -37,8 +37,10 @@ def status(session: Session, *, disks: list[Disk] | None = None) -> Status:
 
 def outbox(session: Session) -> Outbox:
     """Return how much Prefect has not taken yet, and how long the oldest has waited."""
-    statement = select(func.count(), func.min(Dispatch.created_at)).where(
-        Dispatch.sent_at.is_(None)
+    statement = (
+        select(func.count(), func.min(Dispatch.created_at))
+        .join(Run, Run.id == Dispatch.run_id)
+        .where(Dispatch.sent_at.is_(None), Run.state == RunState.WAITING)
     )
     depth, oldest = session.execute(statement).one()
     return Outbox(depth=depth, oldest_seconds=_age(oldest) if oldest else None)
