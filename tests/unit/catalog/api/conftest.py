@@ -11,12 +11,13 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url, text
 from sqlalchemy.orm import Session
 
 from catalog import recipes
 from catalog.api import create_app
 from catalog.arrivals import Recorded, SightedFile, Sighting, record
+from catalog.connection import connect
 from catalog.runs import (
     Claim,
     OutputFile,
@@ -28,6 +29,7 @@ from catalog.runs import (
     request_run,
     set_stage,
 )
+from infra.postgres import EmbeddedPostgres
 
 TOKEN = "correct horse battery staple"
 PREFECT = "http://127.0.0.1:4200"
@@ -194,14 +196,67 @@ class Lives:
 
 @pytest.fixture
 def world(catalog_engine: Engine, tmp_path: Path) -> World:
+    """A catalogue of the test's own, with two beamlines and nothing landed."""
     world = World(catalog_engine, tmp_path)
     world.publish()
     return world
 
 
 @pytest.fixture
-def lives(world: World) -> Lives:
-    """One scan reduced twice, one broken, one that waits, one whose run failed."""
+def fresh_lives(world: World) -> Lives:
+    """Datasets that the test may change."""
+    return live(world)
+
+
+@pytest.fixture
+def fresh_client(catalog_engine: Engine) -> Iterator[TestClient]:
+    """The API over the test's own catalogue."""
+    yield from serve(catalog_engine)
+
+
+@dataclass
+class Story:
+    """A catalogue that all tests read and none changes."""
+
+    world: World
+    lives: Lives
+
+
+@pytest.fixture(scope="session")
+def story(
+    postgres: EmbeddedPostgres,
+    admin_engine: Engine,
+    catalog_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Story]:
+    statement = f"CREATE DATABASE story TEMPLATE {catalog_template} OWNER dayseye_owner"
+    with admin_engine.connect() as connection:
+        connection.execute(text(statement))
+    url = make_url(postgres.dsn("catalog", "app")).set(database="story")
+    engine = connect(url.render_as_string(hide_password=False))
+    world = World(engine, tmp_path_factory.mktemp("story"))
+    world.publish()
+    yield Story(world, live(world))
+    engine.dispose()
+
+
+@pytest.fixture
+def lives(story: Story) -> Lives:
+    return story.lives
+
+
+@pytest.fixture
+def engine(story: Story) -> Engine:
+    return story.world.engine
+
+
+@pytest.fixture
+def client(engine: Engine) -> Iterator[TestClient]:
+    yield from serve(engine)
+
+
+def live(world: World) -> Lives:
+    """Let one scan be reduced twice, one be broken, one wait, and the run of one fail."""
     flats = world.land("flats", kind="calibration", calibration_kinds=("flat", "dark"))
     tooth = world.land("tooth", sample="牙齿 3", needs=("flat", "dark"))
     reason = "broken.h5 is not an HDF5 file: it begins with 'hello'; copy it again"
@@ -225,13 +280,9 @@ def lives(world: World) -> Lives:
     )
 
 
-@pytest.fixture
-def client(catalog_engine: Engine) -> Iterator[TestClient]:
+def serve(engine: Engine) -> Iterator[TestClient]:
     app = create_app(
-        catalog_engine,
-        public_url="http://dayseye.example:8000",
-        prefect_ui_url=PREFECT,
-        token=TOKEN,
+        engine, public_url="http://dayseye.example:8000", prefect_ui_url=PREFECT, token=TOKEN
     )
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client

@@ -67,12 +67,12 @@ def test_lineage_is_a_graph(client, lives) -> None:
         "/api/datasets/{}/files/{}/content",
     ],
 )
-def test_what_is_not_there_is_404(client, world, path) -> None:
+def test_what_is_not_there_is_404(client, path) -> None:
     key = uuid4()
     assert_problem(client.get(path.format(key, key)), 404, str(key))
 
 
-def test_a_path_that_is_not_there_is_404(client, world) -> None:
+def test_a_path_that_is_not_there_is_404(client) -> None:
     assert_problem(client.get("/api/nothing"), 404, "/api/nothing")
 
 
@@ -107,15 +107,15 @@ def ask(client, dataset_id, recipe=None, token=TOKEN, **more):
     return client.post(f"/api/datasets/{dataset_id}/runs", json=body, headers=headers)
 
 
-def test_a_person_asks_for_a_run(client, lives) -> None:
-    response = ask(client, lives.tooth, {"rotation_axis": 296})
+def test_a_person_asks_for_a_run(fresh_client, fresh_lives) -> None:
+    response = ask(fresh_client, fresh_lives.tooth, {"rotation_axis": 296})
     assert response.status_code == 202
-    run = client.get(response.headers["location"]).json()
+    run = fresh_client.get(response.headers["location"]).json()
     assert run == response.json()
     assert (run["actor"], run["reason"]) == ("Li Wei", "the axis is off")
     assert (run["state"], run["version"], run["lane"]) == ("waiting", 3, "reprocess")
     assert run["parameters"] == {"rotation_axis": 296, "filter": "ramp"}
-    assert client.get("/api/health").json()["outbox"] == 1
+    assert fresh_client.get("/api/health").json()["outbox"] == 1
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", "correct horse battery stapl", "牙"])
@@ -159,8 +159,8 @@ def test_a_run_shows_its_attempts_and_steps(client, lives) -> None:
 # -- health -------------------------------------------------------------------------------------
 
 
-def test_health_and_status(client, lives, catalog_engine) -> None:
-    with catalog_engine.connect() as connection:
+def test_health_and_status(client, lives, engine) -> None:
+    with engine.connect() as connection:
         revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
     health = client.get("/api/health").json()
     assert health == {
@@ -196,7 +196,7 @@ def test_without_a_database_it_says_so_and_no_more() -> None:
     assert "geheim" not in response.text
 
 
-def test_an_unforeseen_error_shows_nothing_of_the_inside(client, world, monkeypatch) -> None:
+def test_an_unforeseen_error_shows_nothing_of_the_inside(client, monkeypatch) -> None:
     def fails(*_arguments: object, **_options: object) -> None:
         raise RuntimeError("geheim")
 
@@ -207,16 +207,16 @@ def test_an_unforeseen_error_shows_nothing_of_the_inside(client, world, monkeypa
     assert "Traceback" not in response.text
 
 
-def test_an_empty_token_is_refused(catalog_engine) -> None:
+def test_an_empty_token_is_refused(engine) -> None:
     with pytest.raises(ValueError, match="token"):
-        create_app(catalog_engine, public_url="http://127.0.0.1", prefect_ui_url="", token="")
+        create_app(engine, public_url="http://127.0.0.1", prefect_ui_url="", token="")
 
 
 # -- who may ask --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:80", "dayseye.example"])
-def test_own_host_names_are_answered(client, world, host) -> None:
+def test_own_host_names_are_answered(client, host) -> None:
     assert client.get("/api/health", headers={"host": host}).status_code == 200
 
 
@@ -225,7 +225,7 @@ def test_foreign_host_names_are_refused(client, host) -> None:
     assert_problem(client.get("/api/health", headers={"host": host}), 421, "public_url")
 
 
-def test_other_sites_may_not_read_along(client, world) -> None:
+def test_other_sites_may_not_read_along(client) -> None:
     response = client.get("/api/health", headers={"origin": "http://evil.example"})
     assert "access-control-allow-origin" not in response.headers
     assert response.headers["cross-origin-resource-policy"] == "same-origin"

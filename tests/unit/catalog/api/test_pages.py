@@ -39,19 +39,19 @@ def test_all_kinds(client, lives) -> None:
     assert_words(read(client, "/?kind=all"), "flats", "tooth v001", "needy")
 
 
-def test_pages_of_datasets_keep_the_search(client, world) -> None:
+def test_pages_of_datasets_keep_the_search(fresh_client, world) -> None:
     for number in range(42):
         world.land(f"scan {number:02d}")
-    html = read(client, "/?text=scan")
+    html = read(fresh_client, "/?text=scan")
     older = re.search(r'href="(/\?[^"]*)" rel="next"', html)
     assert older is not None
     assert "text=scan" in older[1]
-    html = read(client, older[1].replace("&amp;", "&"))
+    html = read(fresh_client, older[1].replace("&amp;", "&"))
     assert_words(html, "scan 01", "scan 00", "Newest")
 
 
-def test_nothing_has_landed(client, world) -> None:
-    assert_words(read(client, "/"), "No scan has landed yet", "dayseye ingest")
+def test_nothing_has_landed(fresh_client, world) -> None:
+    assert_words(read(fresh_client, "/"), "No scan has landed yet", "dayseye ingest")
 
 
 def test_a_dataset(client, lives) -> None:
@@ -100,7 +100,7 @@ def test_status(client, lives) -> None:
 
 
 @pytest.mark.parametrize("path", ["/datasets/{}", "/runs/{}", "/nothing/{}"])
-def test_what_is_not_there_is_a_page_too(client, world, path) -> None:
+def test_what_is_not_there_is_a_page_too(client, path) -> None:
     assert_words(read(client, path.format(uuid4()), 404), "Not Found", "Back to the datasets")
 
 
@@ -108,9 +108,11 @@ def test_an_address_that_makes_no_sense(client) -> None:
     assert_words(read(client, "/?state=fine", 422), "query.state")
 
 
-def test_names_are_escaped(client, world) -> None:
+def test_names_are_escaped(fresh_client, world) -> None:
     scan = world.land("a&b", sample="<script>alert(1)</script>", metadata={"title": "<b>"})
-    html = read(client, f"/datasets/{scan.dataset_id}") + read(client, "/?text=<script>")
+    html = read(fresh_client, f"/datasets/{scan.dataset_id}") + read(
+        fresh_client, "/?text=<script>"
+    )
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)" in html
 

@@ -12,7 +12,13 @@ from catalog.queries import DatasetFilter, Disk, RunFilter
 
 
 @pytest.fixture
-def session(catalog_engine: Engine):
+def session(engine: Engine):
+    with Session(engine) as session:
+        yield session
+
+
+@pytest.fixture
+def fresh_session(catalog_engine: Engine):
     with Session(catalog_engine) as session:
         yield session
 
@@ -57,40 +63,42 @@ def test_search_in_any_language(session, lives, text, expected) -> None:
     assert names(session, kind="raw", text=text) == expected
 
 
-def test_time_is_a_half_open_interval(session, world) -> None:
+def test_time_is_a_half_open_interval(fresh_session, world) -> None:
     noon = datetime(2026, 11, 20, 12, tzinfo=UTC)
     for hour in range(3):
         world.land(f"hour {hour}", started_at=noon + timedelta(hours=hour))
-    found = names(session, since=noon, until=noon + timedelta(hours=2))
+    found = names(fresh_session, since=noon, until=noon + timedelta(hours=2))
     assert found == ["hour 1", "hour 0"]
 
 
-def test_pages_hold_every_row_once_while_scans_land(session, world) -> None:
+def test_pages_hold_every_row_once_while_scans_land(fresh_session, world) -> None:
     for number in range(7):
         world.land(f"scan {number}")
     seen, cursor = [], None
     while True:
-        page = queries.list_datasets(session, cursor=cursor, limit=3)
+        page = queries.list_datasets(fresh_session, cursor=cursor, limit=3)
         seen += [item.name for item in page.items]
         world.land(f"late {len(seen)}")
-        session.rollback()
+        fresh_session.rollback()
         cursor = page.next_cursor
         if cursor is None:
             break
     assert seen == [f"scan {number}" for number in reversed(range(7))]
 
 
-def test_a_page_that_is_just_full_is_the_last(session, world) -> None:
+def test_a_page_that_is_just_full_is_the_last(fresh_session, world) -> None:
     for number in range(3):
         world.land(f"scan {number}")
-    assert queries.list_datasets(session, limit=3).next_cursor is None
+    assert queries.list_datasets(fresh_session, limit=3).next_cursor is None
 
 
-def test_the_number_of_queries_does_not_grow_with_the_page(catalog_engine, world, lives) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_page(
+    catalog_engine, world, fresh_lives
+) -> None:
     counts = []
     for _ in range(2):
-        with Session(catalog_engine) as session:
-            counts.append(count_statements(catalog_engine, session))
+        with Session(catalog_engine) as fresh_session:
+            counts.append(count_statements(catalog_engine, fresh_session))
         for number in range(5):
             scan = world.land(f"more {len(counts)} {number}")
             world.finish(world.begin(scan.dataset_id, str(uuid4())))
@@ -222,7 +230,7 @@ def test_lineage_of_a_calibration_is_cut_at_the_newest(session, lives) -> None:
     assert {node.name for node in part.nodes if node.type == "run"} == {"run v002"}
 
 
-def test_what_is_not_there_is_none(session, world) -> None:
+def test_what_is_not_there_is_none(session) -> None:
     assert queries.dataset_detail(session, uuid4()) is None
     assert queries.run_detail(session, uuid4()) is None
     assert queries.lineage(session, uuid4()) is None
@@ -238,9 +246,9 @@ def test_status_counts(session, lives) -> None:
     assert status.disks[0].free == 1
 
 
-def test_a_scan_that_nobody_has_sent_is_in_the_outbox(session, world) -> None:
+def test_a_scan_that_nobody_has_sent_is_in_the_outbox(fresh_session, world) -> None:
     world.land("plain")
-    status = queries.status(session)
+    status = queries.status(fresh_session)
     assert (status.waiting, status.outbox) == (1, 1)
     assert status.outbox_oldest_seconds is not None
     assert status.oldest_waiting is not None
