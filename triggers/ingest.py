@@ -13,6 +13,7 @@ from tasks.io.tiff_folder import list_folder
 from triggers.arrival import Arrival
 from triggers.beamline import Beamline
 from triggers.look import POLL_SECONDS, Candidate
+from triggers.scan_folder import walk
 from triggers.service import Catalogue, Ledger
 
 
@@ -63,8 +64,7 @@ def hand_over(
 def _candidates(path: Path, beamline: Beamline) -> list[Candidate]:
     paths = [path] if path.exists() else []
     if path.is_dir() and not list_folder(path).images:
-        below = sorted(file for file in path.rglob("*") if file.is_file())
-        paths = [file for file in below if beamline.accepts(file.name)]
+        paths = sorted(walk(beamline.model_copy(update={"folders": (path,)})))
     now = time.monotonic()
     return [Candidate(beamline, each, changed_at=now, due=now) for each in paths]
 
