@@ -1,6 +1,6 @@
 """Become another program that dies with its parent.
 
-Called as ``launch.py PARENT SIGNAL UID GID PROGRAM ARGUMENT ...`` (UID -1: stay who we are).
+Called as ``launch.py PARENT SIGNAL UID GID /PROGRAM ARGUMENT ...`` (UID -1: stay who we are).
 
 A program of its own rather than a ``preexec_fn``: the supervisor has threads, and Python code
 between fork and exec of a threaded process may deadlock. It needs the standard library alone.
@@ -12,6 +12,8 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+# Loaded here: after a change of user, Python itself may lie where nothing more can be imported.
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def set_death_signal(death_signal: int, parent: int) -> None:
@@ -24,8 +26,7 @@ def set_death_signal(death_signal: int, parent: int) -> None:
     parent : int
         Process id of the parent; when it died before the kernel was asked, this process ends too.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0) != 0:
+    if _libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "the kernel refused PR_SET_PDEATHSIG")
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -43,7 +44,7 @@ def main() -> None:
     for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored_by_python, signal.SIG_DFL)
     try:
-        os.execvp(program[0], program)  # noqa: S606 - an argument list, no shell
+        os.execv(program[0], program)  # noqa: S606 - an absolute path, no shell
     except OSError as error:
         sys.exit(f"cannot start {program[0]}: {error.strerror}")
 

@@ -119,10 +119,7 @@ class EmbeddedPostgres:
         found = find_installation()
         if self.user is None or can_run(found, self.user):
             return found
-        copy = Installation(self.place / f"postgresql-{found.version}", found.version)
-        if not copy.root.exists():
-            copy_installation(found, copy)
-        return copy
+        return copy_installation(found, self.place)
 
     def _check_version(self, installation: Installation) -> None:
         version = int((self.data / "PG_VERSION").read_text())

