@@ -21,6 +21,7 @@ _fft: Any = scipy.fft
 
 _MOST_PROJECTIONS = 720  # more are averaged in groups: they sharpen slices, hardly the axis
 _MARGIN = 0.1  # of the width: the axis is not looked for closer to the edges
+_TAPER = 0.25  # of the window's half width, where it falls to zero
 _PAIRS = 24  # pairs of projections that are registered
 
 
@@ -66,11 +67,11 @@ def axis_by_symmetry(sinogram: Host, angles: Host) -> Estimate:
     candidates: Host = np.arange(_MARGIN * columns, (1 - _MARGIN) * columns, 0.5)
     score = -_overlap(half, candidates)
     best = int(np.argmax(score))
-    contrast = _contrast(candidates, score, best)
-    near = candidates[best] + np.arange(-3, 3.01, 0.25)
     window = _Window(half, candidates[best])
+    near = candidates[best] + np.arange(-12, 13) / 4
     matched = np.array([window.cancellation(candidate) for candidate in near])
-    return Estimate(_vertex(near, matched, int(np.argmax(matched))), contrast)
+    axis = _vertex(near, matched, int(np.argmax(matched)))
+    return Estimate(axis, _contrast(candidates, score, best))
 
 
 def axis_by_registration(sinogram: Host, angles: Host) -> Estimate:
@@ -168,12 +169,12 @@ def _outside_wedge(
         Indices of the frequencies in use, and both transforms, (2 count, used).
     """
     slope = np.pi * columns / length  # of the wedge: orders per index of frequency
-    used: Host = np.arange(4, min(lines.shape[1], int(0.8 * count / slope)))
-    order = np.fft.fftfreq(2 * count, 1 / (2 * count))
-    outside: Host = np.abs(order)[:, None] > slope * used + margin
+    used = np.arange(4, int(min(lines.shape[1], 0.8 * count / slope)))
+    order = np.fft.ifftshift(np.arange(-count, count))
+    outside = np.abs(order)[:, None] > slope * used + margin
     spectrum: Host = _fft.fft(lines[:, used], 2 * count, axis=0) * outside
     # mirroring takes (k, w) to (k, -w); the mirror image comes half the length later
-    mirrored = np.conj(spectrum[-np.arange(2 * count)]) * ((-1.0) ** order)[:, None]
+    mirrored = np.conj(spectrum[-np.arange(2 * count)]) * (1 - 2 * (order % 2))[:, None]
     return used, spectrum, mirrored
 
 
@@ -193,22 +194,23 @@ class _Window:
         self._length = int(_fft.next_fast_len(extended.shape[1] + extra, real=True))
         lines: Host = _fft.rfft(extended - half.mean(), self._length, axis=1)
         # the window needs no finer columns than the frequencies in use
-        self._kept = min(lines.shape[1], int(self._count * self._length / (np.pi * columns)) + 8)
+        self._kept = min(
+            int(lines.shape[1]), int(self._count * self._length / (np.pi * columns)) + 8
+        )
         self._lines, self._first = lines[:, : self._kept], -float(extra)
 
     def cancellation(self, candidate: float) -> float:
         """How much of the power outside the wedge mirroring about a candidate cancels, -1..1."""
         length = 2 * (self._kept - 1)
         scale = self._length / length
-        frequency: Host = 2 * np.pi * np.arange(self._kept) / self._length
+        frequency = 2 * np.pi * np.arange(self._kept) / self._length
         centred = self._lines * np.exp(1j * frequency * (candidate - self._first))
         columns: Host = _fft.irfft(centred, length, axis=1)
         distance = np.abs(np.fft.fftfreq(length, 1 / length)) * scale / self._reach
-        window = np.where(distance < 1, 0.5 + 0.5 * np.cos(np.pi * np.minimum(distance, 1)), 0)
-        windowed: Host = _fft.rfft((columns * window).astype(np.float32), axis=1)
-        _, spectrum, mirrored = _outside_wedge(
-            windowed, self._count, int(2 * self._reach / scale), length, margin=8
-        )
+        inside = np.clip((1 - distance) / _TAPER, 0, 1)
+        windowed: Host = _fft.rfft(columns * (0.5 - 0.5 * np.cos(np.pi * inside)), axis=1)
+        width = int(2 * self._reach / scale)
+        _, spectrum, mirrored = _outside_wedge(windowed, self._count, width, length, margin=3)
         power = float((np.abs(spectrum) ** 2).sum())
         return -float((np.conj(spectrum) * mirrored).sum().real) / power if power > 0 else 0.0
 
@@ -219,9 +221,9 @@ def _opposite(angles: Host) -> tuple[Host, Host, Host]:
     step = float(np.median(np.diff(turned)))
     reach = max(4, _PAIRS // 4)
     first = np.repeat(np.arange(len(turned)), 2 * reach)
-    nearest: Host = np.searchsorted(turned, turned + np.pi)
-    partner: Host = (nearest[:, None] + np.arange(-reach, reach)).ravel()
-    exists: Host = (partner >= 0) & (partner < len(turned))
+    nearest = np.array(np.searchsorted(turned, turned + np.pi), int)
+    partner = (nearest[:, None] + np.arange(-reach, reach)).ravel()
+    exists = (partner >= 0) & (partner < len(turned))
     first, partner = first[exists], partner[exists]
     lag = turned[partner] - turned[first] - np.pi
     exact = np.flatnonzero(np.abs(lag) <= 0.51 * step)

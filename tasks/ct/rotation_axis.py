@@ -120,10 +120,17 @@ def _judge(found: dict[str, list[Estimate]], rows: Host) -> RotationAxis:
     level = {name: values - slope * (rows - middle) for name, values in axes.items()}
     per_method = {name: float(np.median(values)) for name, values in level.items()}
     scatter = {name: _spread(values) for name, values in level.items()}
-    weights = np.array([1 / (0.1 + scatter[name]) ** 2 for name in per_method])
-    value = float(np.average(list(per_method.values()), weights=weights))
     difference = float(np.ptp(list(per_method.values())))
-    contrast = min(float(np.median([e.contrast for e in each])) for each in found.values())
+    contrasts = {
+        name: float(np.median([estimate.contrast for estimate in estimates]))
+        for name, estimates in found.items()
+    }
+    contrast = min(contrasts.values())
+    if difference <= _TOLERANCE:
+        weights = [1 / (0.1 + scatter[name]) ** 2 for name in per_method]
+        value = float(np.average(list(per_method.values()), weights=weights))
+    else:  # between two axes there is none: take one
+        value = per_method[max(contrasts, key=lambda name: contrasts[name])]
     confidence = _confidence(difference, max(scatter.values()), contrast)
     return RotationAxis(
         value=value,
