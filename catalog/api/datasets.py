@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from catalog import queries
 from catalog.api.paging import PageQuery
 from catalog.api.problems import not_found, responses
-from catalog.api.service import ServiceDep, Snapshot
+from catalog.api.service import ServiceDep
 from catalog.queries import DatasetDetail, DatasetFilter, DatasetSummary, Lineage, Page
 
 router = APIRouter(prefix="/api/datasets", tags=["datasets"])
@@ -23,25 +23,28 @@ class DatasetQuery(DatasetFilter, PageQuery):
 
 @router.get("", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
 def list_datasets(
-    session: Snapshot, query: Annotated[DatasetQuery, Query()]
+    service: ServiceDep, query: Annotated[DatasetQuery, Query()]
 ) -> Page[DatasetSummary]:
     """List datasets, newest first, with their current result and latest run."""
-    return queries.list_datasets(session, query, cursor=query.cursor, limit=query.limit)
+    with service.snapshot() as session:
+        return queries.list_datasets(session, query, cursor=query.cursor, limit=query.limit)
 
 
 @router.get("/{dataset_id}", responses=responses(HTTPStatus.NOT_FOUND))
-def get_dataset(dataset_id: UUID, session: Snapshot, service: ServiceDep) -> DatasetDetail:
+def get_dataset(dataset_id: UUID, service: ServiceDep) -> DatasetDetail:
     """Show a dataset with its files, lifecycle, runs, versions, previews and verdict."""
-    detail = queries.dataset_detail(session, dataset_id, flow_run_url=service.flow_run_url)
+    with service.snapshot() as session:
+        detail = queries.dataset_detail(session, dataset_id, flow_run_url=service.flow_run_url)
     if detail is None:
         raise not_found("dataset", dataset_id)
     return detail
 
 
 @router.get("/{dataset_id}/lineage", responses=responses(HTTPStatus.NOT_FOUND))
-def get_lineage(dataset_id: UUID, session: Snapshot) -> Lineage:
+def get_lineage(dataset_id: UUID, service: ServiceDep) -> Lineage:
     """Show where a dataset comes from and what was made of it."""
-    lineage = queries.lineage(session, dataset_id)
+    with service.snapshot() as session:
+        lineage = queries.lineage(session, dataset_id)
     if lineage is None:
         raise not_found("dataset", dataset_id)
     return lineage

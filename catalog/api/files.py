@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, Response
 
 from catalog import queries
 from catalog.api.problems import ProblemError, not_found, responses
-from catalog.api.service import Snapshot
+from catalog.api.service import ServiceDep
 from catalog.queries import ServedFile
 
 router = APIRouter(prefix="/api/datasets", tags=["datasets"])
@@ -31,9 +31,10 @@ CACHE = "private, max-age=31536000, immutable"
         **responses(HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.GONE),
     },
 )
-def get_content(dataset_id: UUID, file_id: UUID, request: Request, session: Snapshot) -> Response:
+def get_content(dataset_id: UUID, file_id: UUID, request: Request, service: ServiceDep) -> Response:
     """Send a file of a derived dataset; pictures are shown in place, ranges are honoured."""
-    file = queries.served_file(session, dataset_id, file_id)
+    with service.snapshot() as session:
+        file = queries.served_file(session, dataset_id, file_id)
     if file is None:
         raise not_found("file", f"{file_id} of dataset {dataset_id}")
     if file.kind != "derived":

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from catalog import queries
 from catalog.api.problems import responses
-from catalog.api.service import Snapshot
+from catalog.api.service import ServiceDep
 from catalog.queries import Disk, Status, Storage
 
 router = APIRouter(prefix="/api", tags=["platform"])
@@ -29,20 +29,23 @@ class Health(BaseModel):
 
 
 @router.get("/health", responses=responses(HTTPStatus.SERVICE_UNAVAILABLE))
-def get_health(session: Snapshot) -> Health:
+def get_health(service: ServiceDep) -> Health:
     """Say whether the catalogue answers, and whether work flows out of it."""
-    outbox = queries.outbox(session)
+    with service.snapshot() as session:
+        outbox = queries.outbox(session)
+        revision = queries.schema_version(session)
     return Health(
-        schema_version=queries.schema_version(session),
+        schema_version=revision,
         outbox=outbox.depth,
         outbox_oldest_seconds=outbox.oldest_seconds,
     )
 
 
 @router.get("/status")
-def get_status(session: Snapshot) -> Status:
+def get_status(service: ServiceDep) -> Status:
     """Count what waits, runs, failed and stands in quarantine."""
-    return queries.status(session, disks=measure(queries.storages(session)))
+    with service.snapshot() as session:
+        return queries.status(session, disks=measure(queries.storages(session)))
 
 
 def measure(storages: list[Storage]) -> list[Disk]:

@@ -12,9 +12,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from catalog import queries
-from catalog.api.health import measure
-from catalog.api.service import Snapshot
+from catalog.api.health import get_status
+from catalog.api.service import ServiceDep
 from catalog.queries import Status
 
 router = APIRouter(tags=["platform"])
@@ -85,9 +84,9 @@ def _by(name: str, help_text: str, label: str, counts: dict[str, int]) -> GaugeM
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-def get_metrics(request: Request, session: Snapshot) -> Response:
+def get_metrics(request: Request, service: ServiceDep) -> Response:
     """Return the figures in Prometheus's text format."""
-    status = queries.status(session, disks=measure(queries.storages(session)))
+    status = get_status(service)
     now = CollectorRegistry()
     now.register(CatalogueFigures(status))
     latencies: CollectorRegistry = request.app.state.latencies

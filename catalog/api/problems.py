@@ -11,7 +11,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from catalog.errors import CatalogError, InvalidParameters, NotFound
@@ -141,7 +142,7 @@ def _refused(request: Request, error: CatalogError) -> ProblemError:
             return ProblemError(HTTPStatus.CONFLICT, str(error))
 
 
-def _database_down(request: Request, error: OperationalError) -> ProblemError:
+def _database_down(request: Request, error: SQLAlchemyError) -> ProblemError:
     logger.error("the catalogue's database did not answer: %s", error)
     return ProblemError(
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -177,4 +178,5 @@ def install(app: FastAPI) -> None:
     _register(app, RequestValidationError, _invalid_request)
     _register(app, CatalogError, _refused)
     _register(app, OperationalError, _database_down)
+    _register(app, PoolTimeout, _database_down)
     _register(app, Exception, _unforeseen)

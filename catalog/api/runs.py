@@ -14,7 +14,7 @@ from catalog import queries
 from catalog.api.paging import PageQuery
 from catalog.api.problems import not_found, responses
 from catalog.api.security import require_token
-from catalog.api.service import ServiceDep, Snapshot
+from catalog.api.service import ServiceDep
 from catalog.queries import Page, RunDetail, RunFilter, RunSummary
 from catalog.runs import request_run
 
@@ -49,23 +49,23 @@ class RunQuery(RunFilter, PageQuery):
 
 
 @router.get("/api/runs", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
-def list_runs(
-    session: Snapshot, service: ServiceDep, query: Annotated[RunQuery, Query()]
-) -> Page[RunSummary]:
+def list_runs(service: ServiceDep, query: Annotated[RunQuery, Query()]) -> Page[RunSummary]:
     """List runs, newest first."""
-    return queries.list_runs(
-        session,
-        query,
-        cursor=query.cursor,
-        limit=query.limit,
-        flow_run_url=service.flow_run_url,
-    )
+    with service.snapshot() as session:
+        return queries.list_runs(
+            session,
+            query,
+            cursor=query.cursor,
+            limit=query.limit,
+            flow_run_url=service.flow_run_url,
+        )
 
 
 @router.get("/api/runs/{run_id}", responses=responses(HTTPStatus.NOT_FOUND))
-def get_run(run_id: UUID, session: Snapshot, service: ServiceDep) -> RunDetail:
+def get_run(run_id: UUID, service: ServiceDep) -> RunDetail:
     """Show a run with its attempts, steps, parameters and verdict."""
-    detail = queries.run_detail(session, run_id, flow_run_url=service.flow_run_url)
+    with service.snapshot() as session:
+        detail = queries.run_detail(session, run_id, flow_run_url=service.flow_run_url)
     if detail is None:
         raise not_found("run", run_id)
     return detail

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -24,6 +25,20 @@ class Service:
         """Return where the Prefect UI shows a flow run."""
         return f"{self.prefect_ui_url}/runs/flow-run/{flow_run_id}"
 
+    @contextmanager
+    def snapshot(self) -> Generator[Session]:
+        """Open a read-only session whose queries all see the catalogue at one moment.
+
+        A page is made of several queries; a run that completes between two of them must not show
+        a result without its files. The connection is given back when the block ends, before the
+        response is sent: a slow download holds none.
+        """
+        engine = self.engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        with Session(engine) as session:
+            yield session
+
 
 def get_service(request: Request) -> Service:
     """Return what the application was created with."""
@@ -32,19 +47,3 @@ def get_service(request: Request) -> Service:
 
 
 ServiceDep = Annotated[Service, Depends(get_service)]
-
-
-def get_snapshot(service: ServiceDep) -> Iterator[Session]:
-    """Open a read-only session whose queries all see the catalogue at one moment.
-
-    A page is made of several queries; a run that completes between two of them must not show a
-    result without its files.
-    """
-    snapshot = service.engine.execution_options(
-        isolation_level="REPEATABLE READ", postgresql_readonly=True
-    )
-    with Session(snapshot) as session:
-        yield session
-
-
-Snapshot = Annotated[Session, Depends(get_snapshot)]

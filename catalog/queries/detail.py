@@ -97,6 +97,7 @@ def _files(session: Session, dataset: Dataset) -> list[FileView]:
             role=file.role,
             size=file.size,
             count=file.count,
+            gone_at=file.gone_at,
             fingerprint=file.fingerprint,
             digest=f"{file.digest_algorithm}:{file.digest}" if file.digest else None,
             media_type=file.media_type,
@@ -130,7 +131,8 @@ def _events(session: Session, dataset_id: UUID) -> list[EventView]:
     """Return what happened to a dataset and to its runs, oldest first."""
     runs = select(Run.id).where(Run.dataset_id == dataset_id)
     statement = (
-        select(LifecycleEvent)
+        select(LifecycleEvent, Run.version)
+        .outerjoin(Run, Run.id == LifecycleEvent.run_id)
         .where(or_(LifecycleEvent.dataset_id == dataset_id, LifecycleEvent.run_id.in_(runs)))
         .order_by(LifecycleEvent.id)
     )
@@ -140,13 +142,14 @@ def _events(session: Session, dataset_id: UUID) -> list[EventView]:
             event=event.event,
             level=event.level,
             run_id=event.run_id,
+            run_version=version,
             from_state=event.from_state,
             to_state=event.to_state,
             actor=event.actor,
             reason=event.reason,
             details=event.details,
         )
-        for event in session.scalars(statement)
+        for event, version in session.execute(statement)
     ]
 
 

@@ -20,6 +20,7 @@ PICTURES = ("image/png", "image/jpeg")
 UNITS = {
     "_px": "px",
     "_percent": "%",
+    "_deg": "°",
     "_degrees": "°",
     "_per_cm": "1/cm",
     "_um": "µm",

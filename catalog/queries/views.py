@@ -44,6 +44,9 @@ class FileView(View):
     role: str = Field(examples=["data", "flat", "preview", "volume"])
     size: int = Field(description="bytes", examples=[262_144])
     count: int = Field(default=1, description="how many files, for a numbered series")
+    gone_at: datetime | None = Field(
+        default=None, description="when a later sighting no longer found it here"
+    )
     fingerprint: str | None = Field(default=None, description="cheap, taken at arrival")
     digest: str | None = Field(default=None, description="full, with the name of its algorithm")
     media_type: str | None = Field(default=None, examples=["image/png"])
@@ -115,6 +118,7 @@ class EventView(View):
     run_id: UUID | None = Field(
         default=None, description="set when it happened to a run of the dataset"
     )
+    run_version: int | None = None
     from_state: str | None = None
     to_state: str | None = None
     actor: str = Field(examples=["trigger"])

@@ -56,12 +56,15 @@ def draw(lineage: Lineage) -> Drawing:
             x = MARGIN + column * (WIDTH + GAP_X)
             y = MARGIN + offset + row * (HEIGHT + GAP_Y)
             boxes[node.id] = Box(node, x, y, shorten(node.name))
-    arrows = {_arrow(boxes[edge.source], boxes[edge.target], edge.role) for edge in lineage.edges}
+    arrows = [
+        _arrow(boxes[source], boxes[target], roles)
+        for (source, target), roles in _roles(lineage.edges).items()
+    ]
     return Drawing(
         width=len(columns) * (WIDTH + GAP_X) - GAP_X + 2 * MARGIN,
         height=tallest * (HEIGHT + GAP_Y) - GAP_Y + 2 * MARGIN,
         boxes=list(boxes.values()),
-        arrows=sorted(arrows, key=lambda arrow: arrow.path),
+        arrows=arrows,
     )
 
 
@@ -73,6 +76,15 @@ def shorten(name: str, units: int = NAME_UNITS) -> str:
         if used > units:
             return name[: max(index - 1, 1)] + "…"
     return name
+
+
+def _roles(edges: list[LineageEdge]) -> dict[tuple[UUID, UUID], str]:
+    """Return the roles of each pair: one dataset may serve a run as flat and as dark."""
+    roles: dict[tuple[UUID, UUID], str] = {}
+    for edge in edges:
+        pair = (edge.source, edge.target)
+        roles[pair] = f"{roles[pair]}, {edge.role}" if pair in roles else edge.role
+    return roles
 
 
 def _columns(lineage: Lineage) -> list[list[LineageNode]]:

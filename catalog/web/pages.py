@@ -15,9 +15,9 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ValidationInfo, field_validator
 
 from catalog import queries
-from catalog.api.health import measure
+from catalog.api.health import get_status
 from catalog.api.problems import not_found
-from catalog.api.service import Service, ServiceDep, Snapshot
+from catalog.api.service import Service, ServiceDep
 from catalog.queries import DatasetDetail, DatasetFilter, RunFilter
 from catalog.states import DatasetState, Kind, RunState
 from catalog.web.lineage_svg import draw
@@ -82,26 +82,22 @@ class Rerun:
 
 @router.get("/")
 def datasets_page(
-    request: Request, session: Snapshot, query: Annotated[DatasetSearch, Query()]
+    request: Request, service: ServiceDep, query: Annotated[DatasetSearch, Query()]
 ) -> HTMLResponse:
     """Show what landed."""
-    return page(
-        request,
-        "datasets.html",
-        page=queries.list_datasets(session, query.filters(), cursor=query.cursor, limit=PAGE),
-        query=query,
-        choices=queries.choices(session),
-        status=queries.status(session),
-    )
+    with service.snapshot() as session:
+        found = queries.list_datasets(session, query.filters(), cursor=query.cursor, limit=PAGE)
+        choices = queries.choices(session)
+        status = queries.status(session)
+    return page(request, "datasets.html", page=found, query=query, choices=choices, status=status)
 
 
 @router.get("/datasets/{dataset_id}")
-def dataset_page(
-    request: Request, dataset_id: UUID, session: Snapshot, service: ServiceDep
-) -> HTMLResponse:
+def dataset_page(request: Request, dataset_id: UUID, service: ServiceDep) -> HTMLResponse:
     """Show a dataset: verdict, pictures, figures, files, history, lineage."""
-    dataset = queries.dataset_detail(session, dataset_id, flow_run_url=service.flow_run_url)
-    lineage = queries.lineage(session, dataset_id)
+    with service.snapshot() as session:
+        dataset = queries.dataset_detail(session, dataset_id, flow_run_url=service.flow_run_url)
+        lineage = queries.lineage(session, dataset_id)
     if dataset is None or lineage is None:
         raise not_found("dataset", dataset_id)
     return page(
@@ -129,43 +125,27 @@ def _rerun(dataset: DatasetDetail, service: Service) -> Rerun | None:
 
 @router.get("/runs")
 def runs_page(
-    request: Request,
-    session: Snapshot,
-    service: ServiceDep,
-    query: Annotated[RunSearch, Query()],
+    request: Request, service: ServiceDep, query: Annotated[RunSearch, Query()]
 ) -> HTMLResponse:
     """Show what was done and what is being done."""
-    return page(
-        request,
-        "runs.html",
-        page=queries.list_runs(
-            session,
-            RunFilter(state=query.state),
-            cursor=query.cursor,
-            limit=PAGE,
-            flow_run_url=service.flow_run_url,
-        ),
-        query=query,
-        states=[str(state) for state in RunState],
-    )
+    wanted = RunFilter(state=query.state)
+    with service.snapshot() as session:
+        found = queries.list_runs(session, wanted, cursor=query.cursor, limit=PAGE)
+    states = [str(state) for state in RunState]
+    return page(request, "runs.html", page=found, query=query, states=states)
 
 
 @router.get("/runs/{run_id}")
-def run_page(
-    request: Request, run_id: UUID, session: Snapshot, service: ServiceDep
-) -> HTMLResponse:
+def run_page(request: Request, run_id: UUID, service: ServiceDep) -> HTMLResponse:
     """Show a run: attempts, steps, recipe, verdict."""
-    run = queries.run_detail(session, run_id, flow_run_url=service.flow_run_url)
+    with service.snapshot() as session:
+        run = queries.run_detail(session, run_id, flow_run_url=service.flow_run_url)
     if run is None:
         raise not_found("run", run_id)
     return page(request, "run.html", run=run)
 
 
 @router.get("/status")
-def status_page(request: Request, session: Snapshot) -> HTMLResponse:
+def status_page(request: Request, service: ServiceDep) -> HTMLResponse:
     """Show how the platform stands."""
-    return page(
-        request,
-        "status.html",
-        status=queries.status(session, disks=measure(queries.storages(session))),
-    )
+    return page(request, "status.html", status=get_status(service))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 TONES = {
     "ok": "ok",
@@ -96,6 +96,8 @@ def number(value: Any) -> str:
         return "none"
     if isinstance(value, str | int):
         return str(value)
+    if isinstance(value, dict):
+        return figures(cast("dict[str, Any]", value))
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -62,6 +62,13 @@ def test_every_edge_carries_its_role(lineage: Lineage) -> None:
     assert sorted(roles) == ["data", "data", "flat", "flat", "result", "result"]
 
 
+def test_one_dataset_in_two_roles_is_one_arrow(lineage: Lineage) -> None:
+    dark = LineageEdge(source=FLAT, target=FIRST, role="dark")
+    drawing = draw(lineage.model_copy(update={"edges": [*lineage.edges, dark]}))
+    assert [arrow.role for arrow in drawing.arrows].count("flat, dark") == 1
+    assert len(drawing.arrows) == 6
+
+
 def test_a_dataset_without_runs_is_one_box() -> None:
     alone = Lineage(dataset_id=SCAN, nodes=[node(SCAN, "dataset", "tooth")], edges=[])
     drawing = draw(alone)

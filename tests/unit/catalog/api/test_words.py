@@ -49,6 +49,7 @@ def test_how_long_ago(passed: int, text: str) -> None:
         (None, "none"),
         ("ramp", "ramp"),
         (["牙齿"], '["牙齿"]'),
+        ({"rotation_axis": 295.3125, "rows": 3}, "rotation axis 295.312, rows 3"),
     ],
 )
 def test_values_of_a_recipe(value: object, text: str) -> None:
