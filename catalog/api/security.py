@@ -26,7 +26,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
+    # the Prefect UI, which has another port of this host, shows our previews
+    "Cross-Origin-Resource-Policy": "same-site",
 }
 
 _bearer = HTTPBearer(auto_error=False, description="The token of this installation.")
