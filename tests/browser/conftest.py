@@ -36,7 +36,7 @@ class Site:
         ports = json.loads((state / "ports.json").read_text())
         self.prefect = f"http://127.0.0.1:{ports['prefect']}"
         self.catalogue = f"http://127.0.0.1:{ports['api']}"
-        self.auth_string = f"dayseye:{(state / 'secrets' / 'prefect').read_text()}"
+        self.auth_string = (state / "secrets" / "prefect").read_text()
         self.token = base64.b64encode(self.auth_string.encode()).decode()
         self.requests = requests
 
