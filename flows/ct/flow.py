@@ -14,7 +14,7 @@ from flows.reduction import reduction
 DEFAULTS = Recipe()
 
 
-@flow(name="ct-reduction", flow_run_name="{dataset}", persist_result=False, log_prints=False)
+@flow(name="ct-reduction", persist_result=False, log_prints=False)
 def reduce_ct(
     dataset: UUID, recipe: Recipe = DEFAULTS, reason: str = "", dispatch: UUID | None = None
 ) -> State[Any]:

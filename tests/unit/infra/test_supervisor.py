@@ -1,4 +1,4 @@
-"""The supervisor with small services, as a child: it installs signal handlers and must be killable."""
+"""The supervisor with small services, as a child: it sets signal handlers and must be killable."""
 
 import json
 import os

@@ -1,0 +1,176 @@
+"""One real platform for all system tests, as `dayseye up` starts it."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from catalog.connection import connect
+from catalog.models import Dataset, Run
+from infra.simulator.phantom import Geometry
+from infra.simulator.plan import ScanPlan
+from infra.simulator.scan import write_scan
+from infra.up import Running, running
+
+HERE = Path(__file__).parent
+SETTINGS = """
+state = "state"
+
+[[beamlines]]
+id = "bl07"
+folders = ["incoming"]
+output = "processed/{scan}"
+rescan_seconds = 5.0
+
+[[beamlines]]
+id = "hasty"
+folders = ["hasty"]
+output = "processed/hasty/{scan}"
+rescan_seconds = 2.0
+quiet_seconds = 0.5
+grace_seconds = 1.0
+timeout_seconds = 6.0
+"""
+
+
+def wait_for(condition, seconds=60.0, what=""):
+    """Return what a condition returns as soon as it is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what or condition}"
+        time.sleep(0.1)
+    return found
+
+
+@dataclass
+class Platform:
+    """A platform that runs, and what tests ask of it."""
+
+    folder: Path
+    life: Running
+
+    def __post_init__(self):
+        self.engine = connect(self.life.addresses.application_dsn, "tests")
+        self.prefect = httpx.Client(
+            base_url=self.life.addresses.prefect_api_url,
+            auth=tuple(self.life.state.secret("prefect").split(":", 1)),
+            timeout=60,
+        )
+        self.api = httpx.Client(base_url=self.life.addresses.api_url, timeout=60)
+        self.token = {"Authorization": f"Bearer {self.life.state.secret('api')}"}
+        self._deployments = {}
+
+    wait_for = staticmethod(wait_for)
+
+    # -- processes --------------------------------------------------------------------------
+
+    def service(self, name):
+        """Return what the supervisor says about a service."""
+        return self.life.services()[name]
+
+    def processes(self):
+        """Return the processes of this platform, told by their environment or their folder."""
+        state, data = str(self.life.state.folder), str(self.life.addresses.postgres.data)
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                if process.environ().get("DAYSEYE_STATE") == state or process.cwd() == data:
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
+    # -- scans ------------------------------------------------------------------------------
+
+    def drop_scan(self, name, seed=1):
+        """Let a small scan land."""
+        geometry = Geometry(columns=96, rows=8, projections=91, axis=46.3)
+        write_scan(
+            self.folder / "incoming", ScanPlan(name=name, geometry=geometry, seed=seed).identified()
+        )
+
+    def dataset(self, name):
+        """Return a raw dataset by its name."""
+        with Session(self.engine) as session:
+            return session.scalar(
+                select(Dataset).where(Dataset.name == name, Dataset.kind == "raw")
+            )
+
+    def runs(self, name):
+        """Return the runs of a dataset, oldest first."""
+        statement = select(Run).join(Dataset, Dataset.id == Run.dataset_id)
+        with Session(self.engine) as session:
+            return session.scalars(
+                statement.where(Dataset.name == name).order_by(Run.version)
+            ).all()
+
+    # -- flow runs --------------------------------------------------------------------------
+
+    def start(self, flow, **parameters):
+        """Ask Prefect for a run of one of the small flows; return its id."""
+        answer = self.prefect.post(
+            f"/deployments/{self.deployment(flow)}/create_flow_run",
+            json={"parameters": parameters, "work_queue_name": "live"},
+        )
+        return answer.raise_for_status().json()["id"]
+
+    def deployment(self, flow):
+        """Deploy a small flow on the platform's work pool, once."""
+        if flow not in self._deployments:
+            made = self.prefect.post("/flows/", json={"name": flow}).raise_for_status().json()
+            body = {
+                "name": "test",
+                "flow_id": made["id"],
+                "entrypoint": f"small_flows:{flow}",
+                "work_pool_name": "dayseye",
+                "enforce_parameter_schema": False,
+            }
+            answer = self.prefect.post("/deployments/", json=body).raise_for_status()
+            self._deployments[flow] = answer.json()["id"]
+        return self._deployments[flow]
+
+    def state(self, flow_run):
+        """Return the state of a flow run."""
+        return self.prefect.get(f"/flow_runs/{flow_run}").raise_for_status().json()["state"]
+
+    def cancel(self, flow_run):
+        """Cancel a flow run, as the UI does."""
+        state = {"type": "CANCELLING", "name": "Cancelling"}
+        answer = self.prefect.post(f"/flow_runs/{flow_run}/set_state", json={"state": state})
+        assert answer.raise_for_status().json()["status"] == "ACCEPT"
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory):
+    """Run a platform for the whole session; nothing of it is left afterwards."""
+    folder = tmp_path_factory.mktemp("platform")
+    for name in ("incoming", "hasty"):
+        (folder / name).mkdir()
+    (folder / "dayseye.toml").write_text(SETTINGS)
+    environment = {
+        "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
+        "DAYSEYE_STATE": str(folder / "state"),
+    }
+    with running(folder / "dayseye.toml", environment=environment) as life:
+        platform = Platform(folder, life)
+        yield platform
+        platform.engine.dispose()
+    wait_for(lambda: not platform.processes(), 20, "processes are left")
+
+
+def pytest_collection_modifyitems(items):
+    """Kill the supervisor last: nothing runs after that."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+def pytest_configure(config):
+    """Let `--strict-markers` know the marker."""
+    config.addinivalue_line("markers", "last: after all other tests of the session")
