@@ -69,7 +69,7 @@ def unsent(session: Session, limit: int) -> Sequence[Unsent]:
         .order_by(live_first, Dispatch.id)
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True, of=Dispatch)
-    ).tuples()
+    )
     return [
         Unsent(
             id=dispatch.id,

@@ -64,7 +64,7 @@ def orphans(
         .join(Dataset, Dataset.id == Run.dataset_id)
         .where(Attempt.state == AttemptState.RUNNING)
         .order_by(Attempt.id)
-    ).tuples()
+    )
     found: list[Orphan] = []
     for attempt, name, old in rows:
         lives = alive(attempt.host, attempt.pid, attempt.process_started)

@@ -310,7 +310,7 @@ def _inputs(session: Session, run: Run) -> list[InputFile]:
             DatasetFile.gone_at.is_(None),
         )
         .order_by(Lineage.role.desc(), DatasetFile.path, DatasetFile.id)
-    ).tuples()
+    )
     return [
         InputFile(
             path=Path(root, file.path),

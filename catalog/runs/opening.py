@@ -228,7 +228,7 @@ def _inputs(session: Session, dataset: Dataset) -> list[Input]:
         select(DatasetCalibration.calibration_id, DatasetCalibration.role).where(
             DatasetCalibration.dataset_id == dataset.id
         )
-    ).tuples()
+    )
     roles = [(dataset.id, "raw"), *links]
     return [Input(id, role, _dataset_fingerprint(session, id)) for id, role in roles]
 
@@ -239,7 +239,7 @@ def _dataset_fingerprint(session: Session, dataset_id: UUID) -> str:
         select(
             DatasetFile.role, DatasetFile.inner_path, DatasetFile.fingerprint, DatasetFile.count
         ).where(DatasetFile.dataset_id == dataset_id, DatasetFile.gone_at.is_(None))
-    ).tuples()
+    )
     return _digest(sorted([role, inner, mark or "", count] for role, inner, mark, count in files))
 
 
