@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,18 +27,20 @@ class Signature:
 
 
 def signature(path: Path) -> Signature | None:
-    """Return how a file or a series looks; None if it is not there."""
+    """Return how a file or a series looks; None if it is not there, or a pipe or device."""
     try:
-        stat = path.stat()
-        if not path.is_dir():
-            return Signature(stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        seen = path.stat()
+        if stat.S_ISREG(seen.st_mode):
+            return Signature(seen.st_size, seen.st_mtime_ns, seen.st_ino)
+        if not stat.S_ISDIR(seen.st_mode):
+            return None  # to open it could block for ever
         stats = [file.stat() for file in series_files(path)]
     except FileNotFoundError:
         return None
     return Signature(
         size=sum(each.st_size for each in stats),
         mtime_ns=max((each.st_mtime_ns for each in stats), default=0),
-        inode=stat.st_ino,
+        inode=seen.st_ino,
         count=max(1, len(stats)),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from watchdog.observers.api import BaseObserver
 from triggers.beamline import Beamline
 
 log = logging.getLogger(__name__)
+
+# watchdog meets each new folder twice, by its event and by its own walk, and warns at length
+warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
 
 Notice = Callable[[Beamline, Path], None]
 

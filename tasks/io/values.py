@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -46,8 +47,9 @@ def text(tree: Tree, paths: Iterable[str], start: h5py.Group | None = None) -> s
     """Return the first of several texts that is there and not blank."""
     for path in paths:
         value = scalar(tree, (path,), start)
-        if value is not None and str(value).strip():
-            return str(value).strip()
+        words = "" if value is None else str(value).replace("\0", "").strip()
+        if words:
+            return words
     return None
 
 
@@ -152,5 +154,10 @@ def moment(value: str | None) -> datetime | None:
 
 
 def without_none(**items: Any) -> dict[str, Any]:
-    """Keep what is known."""
-    return {key: value for key, value in items.items() if value is not None}
+    """Keep what is known and can stand in JSON, which has no NaN."""
+    known = {key: value for key, value in items.items() if value is not None}
+    return {
+        key: value
+        for key, value in known.items()
+        if not (isinstance(value, float) and not math.isfinite(value))
+    }

@@ -114,16 +114,24 @@ def wait_for() -> Callable[..., Any]:
 
 @pytest.fixture
 def write_scan() -> Callable[..., Path]:
-    """Write a DXchange scan, whole, with calibrations inside and a uid."""
+    """Write a DXchange scan with calibrations inside; a file that is there is written over.
+
+    That goes by plain bytes: within one process HDF5 does not open a file twice for reading and
+    writing, as the trigger and an acquisition, which are two, do.
+    """
 
     def write(path: Path, uid: str | None = None, frames: int = 5, planned: int = 5) -> Path:
         noise = np.random.default_rng(abs(hash((path.name, uid))) % 2**32)
-        with h5py.File(path, "w") as file:
+        scratch = path.with_name(f".new-{path.name}") if path.exists() else path
+        with h5py.File(scratch, "w") as file:
             if uid:
                 file.attrs["scan_uid"] = uid
             file["exchange/theta"] = np.arange(planned, dtype=float)
             for name, count in (("data", frames), ("data_white", 2), ("data_dark", 2)):
                 file[f"exchange/{name}"] = noise.integers(0, 999, (count, 4, 6), np.uint16)
+        if scratch != path:
+            path.write_bytes(scratch.read_bytes())
+            scratch.unlink()
         return path
 
     return write

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from triggers.grouping import group
@@ -53,3 +55,8 @@ def test_signature_of_a_series(raw):
     (raw / "s/projections/2.tif").touch()
     assert signature(raw / "s") != before
     assert signature(raw / "gone") is None
+
+
+def test_pipes_are_left_alone(raw):
+    os.mkfifo(raw / "pipe.h5")
+    assert signature(raw / "pipe.h5") is None

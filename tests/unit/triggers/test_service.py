@@ -16,8 +16,11 @@ from sqlalchemy.exc import OperationalError
 from triggers.scan_folder import signature
 
 
-def test_announced_scan_is_complete_at_once(start, ledger, raw, write_scan, wait_for):
-    start()
+def test_announced_scan_is_complete_at_once(
+    start, ledger, raw, make_beamline, write_scan, wait_for
+):
+    """Without waiting for quiet (about 40 ms on two idle cores)."""
+    start(make_beamline(quiet_seconds=10))
     write_scan(raw / "warm.h5")
     wait_for(lambda: ledger.of("warm"))
     delays = []
@@ -26,7 +29,7 @@ def test_announced_scan_is_complete_at_once(start, ledger, raw, write_scan, wait
         closed = time.monotonic()
         wait_for(lambda path=path: ledger.of(path.stem))
         delays.append(ledger.times[-1] - closed)
-    assert statistics.median(delays) < 0.1
+    assert statistics.median(delays) < 0.5
 
 
 def test_what_landed_before_the_start(start, ledger, raw, write_scan, wait_for):
