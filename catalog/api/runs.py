@@ -31,7 +31,7 @@ class RunRequest(BaseModel):
                 {
                     "recipe": {"rotation_axis": 295.3},
                     "reason": "the axis looked half a pixel off",
-                    "actor": "Li Wei",
+                    "actor": "beamline staff",
                 }
             ]
         },

@@ -159,7 +159,7 @@ class World:
 
     def again(self, dataset_id: UUID, **overrides: Any) -> UUID:
         with Session(self.engine) as session, session.begin():
-            run = request_run(session, dataset_id, overrides, actor="Li Wei", reason="axis is off")
+            run = request_run(session, dataset_id, overrides, actor="beamline staff", reason="axis is off")
             session.flush()
             return run.id
 

@@ -103,7 +103,7 @@ def test_a_method_that_is_not_offered_is_405(client) -> None:
 
 def ask(client, dataset_id, recipe=None, token=TOKEN, **more):
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    body = {"recipe": recipe or {}, "reason": "the axis is off", "actor": "Li Wei"} | more
+    body = {"recipe": recipe or {}, "reason": "the axis is off", "actor": "beamline staff"} | more
     return client.post(f"/api/datasets/{dataset_id}/runs", json=body, headers=headers)
 
 
@@ -112,7 +112,7 @@ def test_a_person_asks_for_a_run(fresh_client, fresh_lives) -> None:
     assert response.status_code == 202
     run = fresh_client.get(response.headers["location"]).json()
     assert run == response.json()
-    assert (run["actor"], run["reason"]) == ("Li Wei", "the axis is off")
+    assert (run["actor"], run["reason"]) == ("beamline staff", "the axis is off")
     assert (run["state"], run["version"], run["lane"]) == ("waiting", 3, "reprocess")
     assert run["parameters"] == {"rotation_axis": 296, "filter": "ramp"}
     assert fresh_client.get("/api/health").json()["outbox"] == 1

@@ -174,7 +174,7 @@ def test_a_run_in_detail(session, lives) -> None:
     newest = queries.list_runs(session, RunFilter(state="completed")).items[0]
     run = queries.run_detail(session, newest.id)
     assert run is not None
-    assert (run.actor, run.reason, run.lane) == ("Li Wei", "axis is off", "reprocess")
+    assert (run.actor, run.reason, run.lane) == ("beamline staff", "axis is off", "reprocess")
     assert run.parent_run_id is not None
     assert run.result is not None
     assert run.result.dataset_id == lives.second
