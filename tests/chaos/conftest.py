@@ -1,5 +1,6 @@
 """A real platform whose processes can be killed, and scans big enough to be hit in the middle."""
 
+import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,8 +83,8 @@ class Platform:
                 named = process.environ().get("DAYSEYE_STATE") == state
                 if named or process.cwd() == str(postgres):
                     found[process.pid] = process
-            except (psutil.NoSuchProcess, psutil.ZombieProcess):
-                continue
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue  # it has just ended, or is another user's
         return found
 
     # -- what the catalogue says ------------------------------------------------------------
@@ -168,6 +169,8 @@ def platform(tmp_path_factory):
     processes = platform.processes()
     platform.stop()
     left = [process for process in processes.values() if process.is_running()]
+    for name in ("raw", "processed", "measured"):  # gigabytes; logs and catalogue stay
+        shutil.rmtree(platform.folder / name)
     assert not left, f"left behind: {left}"
 
 
