@@ -24,12 +24,14 @@ class Job:
 
 
 def night(first_number: int) -> Iterator[Job]:
-    """Plan a night of seven scans, each brought to disk in another way.
+    """Plan a night of seven scans in six files, each brought to disk in another way.
+
+    One scan lacks its flats, which come last; one loses a frame.
 
     Parameters
     ----------
     first_number
-        Number of the first scan: scans are called scan_0001, scan_0002, ...
+        Number of the first file: they are called scan_0001, scan_0002, ...
     """
 
     def plan(offset: int, sample: str, axis: float, tilt: float = 0.0) -> ScanPlan:
@@ -46,25 +48,27 @@ def night(first_number: int) -> Iterator[Job]:
     def alone(scan: ScanPlan) -> Job:
         return Job([scan], lambda folder: write_scan(folder, scan))
 
-    yield alone(replace(plan(0, "seed", 124.3), delivery=Delivery("slow", 4)))
-    without_flats = replace(plan(1, "shell", 131.6), calibrations_inside=False)
-    yield alone(without_flats)
-    yield alone(replace(plan(2, "bone", 127.0, 0.2), layout="nxtomo"))
-    yield alone(replace(plan(3, "foam", 119.8), layout="nxtomo", delivery=Delivery("linked", 3)))
-    flats = f"flats_{first_number:04d}"
-    yield Job([], lambda folder: write_calibration(folder, without_flats, flats))
-    cork = replace(plan(4, "cork", 126.2), layout="tiff_folder", lost=(77,))
-    yield alone(replace(cork, delivery=Delivery("slow", 2)))
-    pair = [
-        replace(plan(5, "tooth left", 122.5), layout="nxtomo"),
-        replace(plan(6, "tooth right", 133.9, -0.2), layout="nxtomo"),
+    yield alone(replace(plan(0, "bone", 127.0, 0.2), layout="nxtomo"))
+    yield alone(replace(plan(1, "foam", 119.8), layout="nxtomo", delivery=Delivery("linked", 3)))
+    shell = replace(plan(2, "shell", 131.6), calibrations_inside=False)
+    yield alone(shell)
+    teeth = [plan(3, "left tooth", 122.5), plan(3, "right tooth", 133.9, -0.2)]
+    file = teeth[0].name
+    entries = [
+        replace(tooth, name=f"{file}-entry{number}", layout="nxtomo", seed=number)
+        for number, tooth in enumerate(teeth, start=1)
     ]
-    yield Job(pair, lambda folder: write_entries(folder, pair[0].name, pair))
+    yield Job(entries, lambda folder: write_entries(folder, file, entries))
+    cork = replace(plan(4, "cork", 126.2), layout="tiff_folder", lost=(77,))
+    yield alone(replace(cork, delivery=Delivery("slow", 4)))
+    yield alone(replace(plan(5, "seed", 124.3), delivery=Delivery("slow", 12)))
+    flats = f"flats_{first_number:04d}"
+    yield Job([], lambda folder: write_calibration(folder, shell, flats))
 
 
 def next_number(truths: Path) -> int:
-    """Return the number after the last scan of this beamline."""
-    found = [re.fullmatch(r"scan_(\d+)", path.stem) for path in truths.glob("scan_*.json")]
+    """Return the number after that of the last scan whose truth is there."""
+    found = [re.match(r"scan_(\d+)", path.stem) for path in truths.glob("scan_*.json")]
     return 1 + max((int(match[1]) for match in found if match), default=0)
 
 

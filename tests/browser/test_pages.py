@@ -89,7 +89,7 @@ def test_our_page_shows_the_previews(page, site, scan, picture):
 
 def test_our_page_lists_the_scans(page, site, picture):
     page.goto(site.catalogue)
-    for number in range(1, 6):
+    for number in range(1, 7):
         expect(page.get_by_text(f"scan_{number:04d}").first).to_be_visible()
     picture("catalogue-datasets")
 
