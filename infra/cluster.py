@@ -85,7 +85,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def main() -> None:
+def run() -> None:
     """Run the cluster until told to stop."""
     log_to_stdout()
     settings = load_settings()
@@ -98,7 +98,3 @@ def main() -> None:
         write_cluster_file(state.cluster_file, cluster.scheduler_address, state.tls)
         LOG.info("%s", cluster)
         stopped.wait()
-
-
-if __name__ == "__main__":
-    main()

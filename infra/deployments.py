@@ -1,7 +1,6 @@
 """What stands in Prefect: the work pool, its queues, and a deployment for every flow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -11,23 +10,7 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
 from flows.registry import FLOWS, FlowEntry
-
-POOL = "dayseye"
-POOL_TYPE = "warm"
-
-
-@dataclass(frozen=True)
-class Queue:
-    """A queue of the work pool; 1 goes first."""
-
-    priority: int
-    description: str
-
-
-QUEUES = {
-    "live": Queue(1, "What lands now."),
-    "reprocess": Queue(2, "What a person asks for; waits while live work does."),
-}
+from infra.pool import POOL, POOL_TYPE, QUEUES, Queue
 
 
 def publish(base_job_template: Mapping[str, Any], flows: Mapping[str, FlowEntry] = FLOWS) -> None:

@@ -22,8 +22,8 @@ from sqlalchemy.orm import Session
 
 from catalog import outbox
 from catalog.outbox import Unsent
-from infra.deployments import POOL
 from infra.nudges import SENT
+from infra.pool import POOL
 from infra.settings import Runs
 
 LOG = logging.getLogger(__name__)

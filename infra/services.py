@@ -97,7 +97,7 @@ def _cluster(addresses: Addresses, environment: dict[str, str]) -> Service | Non
         return None
     return Service(
         "cluster",
-        lambda: Command([sys.executable, "-m", "infra.cluster"], environment),
+        lambda: Command([sys.executable, "-m", "infra.serve_cluster"], environment),
         prepare=lambda: file.unlink(missing_ok=True),
         ready=lambda: reachable(file),
     )

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelled
 from prefect.workers.base import BaseJobConfiguration, BaseWorker, BaseWorkerResult
 
-from infra import run_child
+from infra.fork_server import ForkServer
 from infra.supervisor import ending
 
 LOG = logging.getLogger(__name__)
@@ -55,6 +54,8 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
     ----------
     *args, **kwargs
         As for a Prefect worker.
+    fork_server : ForkServer
+        From which runs are forked.
     on_ready : callable, optional
         Told when it is connected.
     on_lost : callable, optional
@@ -68,37 +69,17 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
     def __init__(
         self,
         *args: Any,
+        fork_server: ForkServer,
         on_ready: Callable[[], None] | None = None,
         on_lost: Callable[[], None] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["infra.preload"])
+        self._fork_server = fork_server
         self._active: dict[UUID, _Active] = {}
         self._on_lost = on_lost
         self._on_ready = on_ready
         self._wake = asyncio.Event()
-        self.in_child(run_child.check_preloaded)
-
-    def in_child(self, function: Any, *args: Any) -> Any:
-        """Call a function in a fork of the fork server (which this starts) and return its result.
-
-        The fork server must be started by the main thread: it dies with the thread that did.
-        """
-        receiving, sending = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_answer, args=(sending, function, args))
-        process.start()
-        sending.close()
-        try:
-            result, error = receiving.recv()
-        except EOFError:
-            process.join()
-            raise RuntimeError(f"the fork server's child ended {ending(_code(process))}") from None
-        process.join()
-        if error is not None:
-            raise error
-        return result
 
     # -- finding runs -----------------------------------------------------------------------
 
@@ -148,12 +129,12 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
     ) -> WarmResult:
         """Run a flow run in a fork, and wait for its end."""
         entrypoint = await self._entrypoint(flow_run)
-        process = self._context.Process(
-            target=run_child.execute,
-            args=(flow_run.model_dump(mode="json"), entrypoint),
+        process = self._fork_server.start(
+            "infra.run_child:execute",
+            flow_run.model_dump(mode="json"),
+            entrypoint,
             name=flow_run.name,
         )
-        process.start()
         if task_status is not None:
             task_status.started(process.pid or 0)
         active = self._active[flow_run.id] = _Active(process)
@@ -227,13 +208,6 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
             await active.ended.wait()
             return
         _signal(active.process, signal.SIGKILL)
-
-
-def _answer(sending: Any, function: Any, args: tuple[Any, ...]) -> None:
-    try:
-        sending.send((function(*args), None))
-    except Exception as error:
-        sending.send((None, RuntimeError(f"{type(error).__name__}: {error}")))
 
 
 def _code(process: BaseProcess) -> int:

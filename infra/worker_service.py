@@ -1,0 +1,55 @@
+"""The worker as a service of the platform: published, nudged, and stopped like a crash."""
+
+import asyncio
+import os
+import signal
+import threading
+
+from infra.fork_server import ForkServer
+from infra.logs import log_to_stdout
+from infra.nudges import CRASHED, SENT, Nudges
+from infra.pool import POOL, QUEUES
+from infra.prefect_server import wait_for_prefect
+from infra.settings import load_settings
+from infra.state import State
+from infra.worker import WarmWorker
+
+
+def serve(fork_server: ForkServer) -> None:
+    """Publish the deployments, then work until told to stop.
+
+    Stopping is dying: what runs dies too, and is found and done again like after a crash.
+    """
+    log_to_stdout()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+    settings = load_settings()
+    dsn = os.environ["DAYSEYE_CATALOG_DSN"]
+    worker = WarmWorker(
+        work_pool_name=POOL,
+        work_queues=list(QUEUES),
+        name=f"warm-{os.uname().nodename}",
+        limit=settings.runs.limit,
+        heartbeat_interval_seconds=10,
+        create_pool_if_not_found=False,
+        fork_server=fork_server,
+        on_ready=State(settings.state).worker_ready.touch,
+        on_lost=lambda: Nudges(dsn).send(CRASHED),
+    )
+    fork_server.call("infra.run_child:check_preloaded")
+    wait_for_prefect(os.environ["PREFECT_API_URL"])
+    # In a fork, where the flows are loaded.
+    fork_server.call("infra.deployments:publish", WarmWorker.get_default_base_job_template())
+    asyncio.run(_work(worker, dsn))
+
+
+async def _work(worker: WarmWorker, dsn: str) -> None:
+    """Work, and look for runs as soon as the dispatcher has sent one."""
+    loop = asyncio.get_running_loop()
+    threading.Thread(
+        target=Nudges(dsn, SENT).follow,
+        args=(lambda: loop.call_soon_threadsafe(worker.nudge), loop.is_closed),
+        name="nudges",
+        daemon=True,
+    ).start()
+    await worker.start(printer=lambda *_: None)
