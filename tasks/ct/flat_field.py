@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.algorithm import algorithm
+from tasks.algorithm import Inputs, algorithm
 from tasks.arrays import Array, Host, gpu_module, namespace, to_host
 from tasks.errors import DataError
 
@@ -110,6 +110,24 @@ def _(transmission: Array, floor: float = 1e-6) -> Array:
     cupy = gpu_module("cupy")
     absorbance = _minus_log_kernel(cupy)(cupy.asarray(transmission), np.float32(floor))
     return absorbance if isinstance(transmission, cupy.ndarray) else absorbance.get()
+
+
+@normalise.case
+def fading_beam_with_a_dead_pixel() -> Inputs:
+    """Make counts with flats before and after, of which the last sees less beam."""
+    rng = np.random.default_rng(6)
+    projections = rng.uniform(300, 900, (7, 3, 20)).astype(np.uint16)
+    flats = rng.uniform(950, 1050, (8, 3, 20)).astype(np.uint16)
+    flats[4:] -= 100
+    flats[:, 1, 5] = 90
+    darks = rng.uniform(90, 110, (5, 3, 20)).astype(np.uint16)
+    return (projections, flats, darks, np.repeat([0.0, 1.0], 4), np.linspace(0.05, 0.95, 7)), {}
+
+
+@minus_log.case
+def from_black_to_bright() -> Inputs:
+    """Take transmissions below the floor, between, and above one."""
+    return (np.linspace(-0.1, 1.2, 50, dtype=np.float32),), {"floor": 1e-3}
 
 
 def _minus_log_kernel(cupy: Any) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.algorithm import algorithm
+from tasks.algorithm import Inputs, algorithm
 from tasks.arrays import Array, Host, to_host
 from tasks.ct.axis_methods import Estimate, axis_by_registration, axis_by_symmetry
 from tasks.errors import DataError
@@ -99,6 +99,15 @@ def find_rotation_axis(sinograms: Array, angles: Array, rows: Array) -> Rotation
         name: [method(sinogram, theta) for sinogram in data] for name, method in _METHODS.items()
     }
     return _judge(found, detector_rows)
+
+
+@find_rotation_axis.case
+def three_rows_of_a_ball() -> Inputs:
+    """Make three sinograms of a ball beside the axis."""
+    theta = np.arange(60) * np.pi / 60
+    distance = np.arange(64) - 33.4 - 12 * np.cos(theta[:, None] - 0.5)
+    sinogram = np.maximum(1 - (distance / 9) ** 2, 0).astype(np.float32)
+    return (np.stack([sinogram] * 3), theta, np.array([3.0, 4.0, 5.0])), {}
 
 
 def _refuse_nan(data: Host, rows: Host) -> None:

@@ -9,11 +9,11 @@ from functools import cache
 
 import numpy as np
 import pytest
-from tests.validate.chain import sinograms_of
-from tests.validate.truth import Truth, measure, random_sample
 
 from tasks.ct.reconstruct import reconstruct
 from tasks.ct.rotation_axis import find_rotation_axis
+from tests.validate.chain import sinograms_of
+from tests.validate.truth import Truth, measure, random_sample
 
 PIXEL_CM = 5e-4
 ROWS = 15
