@@ -88,12 +88,22 @@ class EmbeddedPostgres:
         if self.place != self.folder:
             own_place(self.place)
             (self.folder / "place.txt").write_text(f"{self.place}\n")
+            self._set_aside_orphan()
         installation = self.installation
         if (self.data / "PG_VERSION").exists():
             self._check_version(installation)
             self._end_leftovers()
         else:
             self._initialise(installation)
+
+    def _set_aside_orphan(self) -> None:
+        """Keep, under another name, the data of a state folder that was removed.
+
+        They lie outside of it, and their passwords went with it: nobody could connect.
+        """
+        if self.data.exists() and not (self.folder / "passwords.json").exists():
+            self._end_leftovers()
+            self.data.rename(self.place / f"data.orphaned-{time.time_ns()}")
 
     @cached_property
     def user(self) -> str | None:
