@@ -14,6 +14,7 @@ from catalog.errors import NotFound
 from catalog.models import Dataset, Dispatch, Run
 from catalog.states import Lane, RunState
 
+CHANNEL = "dayseye_dispatch"
 LONGEST_PAUSE = timedelta(minutes=5)
 
 
@@ -47,6 +48,8 @@ def put(session: Session, run: Run) -> Dispatch:
     dispatch = Dispatch(run_id=run.id, key=f"{run.id}/{len(rows) + 1}", lane=run.lane)
     session.add(dispatch)
     session.flush()
+    # Heard when this transaction is committed, so that the dispatcher need not wait for its turn.
+    session.execute(select(func.pg_notify(CHANNEL, "")))
     return dispatch
 
 

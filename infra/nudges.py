@@ -14,7 +14,6 @@ from psycopg2.extensions import connection
 from sqlalchemy import make_url
 
 LOG = logging.getLogger(__name__)
-DISPATCH = "dayseye_dispatch"  # a row of the outbox waits
 SENT = "dayseye_sent"  # Prefect was asked for a run
 CRASHED = "dayseye_crashed"  # a run's process died
 RECONNECT_SECONDS = 2.0

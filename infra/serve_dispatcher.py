@@ -11,12 +11,13 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from catalog import outbox
 from catalog.connection import engine_from_environment
 from catalog.models import Beamline
 from catalog.recipes import output_root
 from infra.dispatcher import Dispatcher
 from infra.logs import log_to_stdout
-from infra.nudges import CRASHED, DISPATCH, Nudges
+from infra.nudges import CRASHED, Nudges
 from infra.reconcile import Reconciler
 from infra.settings import load_settings
 
@@ -32,7 +33,7 @@ def main() -> None:
         signal.signal(number, lambda *_: os._exit(0))
     limits = load_settings().runs
     engine = engine_from_environment("dayseye-dispatcher")
-    nudges = Nudges(os.environ["DAYSEYE_CATALOG_DSN"], DISPATCH, CRASHED)
+    nudges = Nudges(os.environ["DAYSEYE_CATALOG_DSN"], outbox.CHANNEL, CRASHED)
     with get_client(sync_client=True) as client:
         dispatcher = Dispatcher(engine, client, limits, lambda: _output_roots(engine))
         reconciler = Reconciler(engine, client, limits)
