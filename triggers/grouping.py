@@ -27,11 +27,18 @@ def group(beamline: Beamline, path: Path) -> Path | None:
     root = _root(beamline, path)
     if root is None or any(part.startswith(".") for part in path.relative_to(root).parts):
         return None
-    if path.suffix.lower() in SUFFIXES or path.name in (*ANGLES_FILES, SIDECAR):
-        series = path.parent.parent if is_kind_folder(path.parent.name) else path.parent
-        known = beamline.accepts(path.name) or path.suffix.lower() not in SUFFIXES
-        return series if known and series.is_relative_to(root) and series != root else None
-    return path if beamline.grouping != "folder" and beamline.accepts(path.name) else None
+    return belongs_to(beamline, root, path.parent, path.name)
+
+
+def belongs_to(beamline: Beamline, root: Path, folder: Path, name: str) -> Path | None:
+    """Do what `group` does for a file in a folder that is below the root and not hidden."""
+    is_beside_images = name in (*ANGLES_FILES, SIDECAR)
+    if not (is_beside_images or beamline.accepts(name)):
+        return None
+    if is_beside_images or Path(name).suffix.lower() in SUFFIXES:
+        series = folder.parent if is_kind_folder(folder.name) else folder
+        return series if series != root and series.is_relative_to(root) else None
+    return folder / name if beamline.grouping != "folder" else None
 
 
 def _root(beamline: Beamline, path: Path) -> Path | None:

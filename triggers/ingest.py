@@ -8,11 +8,11 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from catalog.arrivals import Recorded
-from tasks.errors import DataError
+from tasks.errors import DataError, StillBeingWritten
 from tasks.io.tiff_folder import list_folder
 from triggers.arrival import Arrival
 from triggers.beamline import Beamline
-from triggers.look import POLL_SECONDS, Candidate
+from triggers.look import POLL_SECONDS, Candidate, Tell
 from triggers.scan_folder import walk
 from triggers.service import Catalogue, Ledger
 
@@ -76,9 +76,17 @@ def _wait_for(candidate: Candidate, ledger: Ledger) -> list[Recorded]:
     def tell(arrival: Arrival) -> None:
         recorded[arrival.key] = (arrival.judgement.stage, ledger.record(arrival))
 
-    while not candidate.look(time.monotonic(), tell):
+    while not _look(candidate, tell):
         stages = {stage for stage, _ in recorded.values()}
         if stages and stages <= {"complete", "broken", "incomplete"}:
             break
         time.sleep(max(0.0, min(candidate.due - time.monotonic(), POLL_SECONDS)))
     return [each for _, each in recorded.values()]
+
+
+def _look(candidate: Candidate, tell: Tell) -> bool:
+    try:
+        return candidate.look(time.monotonic(), tell)
+    except StillBeingWritten:  # opened again between the look and the fingerprint
+        candidate.retry(time.monotonic() + POLL_SECONDS)
+        return False

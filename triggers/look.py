@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tasks.errors import DataError, StillBeingWritten
 from tasks.io.entry import Entry
-from tasks.io.probe import probe
+from tasks.io.probe import UnknownLayoutError, probe
 from triggers.arrival import Arrival
 from triggers.beamline import Beamline
 from triggers.completeness import Judgement, judge, judge_failure, next_deadline
@@ -111,9 +111,12 @@ class Candidate:
         return min(max(POLL_SECONDS, quiet_for / 10), SLOWEST_POLL_SECONDS)
 
     def _arrivals(self, quiet_for: float) -> list[Arrival]:
+        self.must_look = False
         try:
             entries = probe(self.path)
         except DataError as error:
+            if isinstance(error, UnknownLayoutError) and self.path.is_dir():
+                return []  # angles without images: nothing yet
             self.must_look = isinstance(error, StillBeingWritten)
             return [Arrival(self.beamline, self.path, self._failed(error, quiet_for))]
         if self.beamline.grouping == "file" and len(entries) > 1:
@@ -124,9 +127,9 @@ class Candidate:
             return [Arrival(self.beamline, self.path, self._failed(error, quiet_for))]
         self._watch_targets(entries)
         self.must_look = any(entry.being_written for entry in entries)
+        alone = len(entries) == 1
         return [
             Arrival(self.beamline, self.path, self._judged(entry, quiet_for), entry, alone)
-            for alone in [len(entries) == 1]
             for entry in entries
         ]
 

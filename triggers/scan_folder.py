@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tasks.io.tiff_folder import ANGLES_FILES, SIDECAR, SUFFIXES, is_kind_folder
 from triggers.beamline import Beamline
-from triggers.grouping import group
+from triggers.grouping import belongs_to
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +63,11 @@ def walk(beamline: Beamline) -> Iterator[Path]:
     for root in beamline.folders:
         for folder, folders, names in os.walk(root, onerror=_unreadable):
             folders[:] = [name for name in folders if not name.startswith(".")]
+            place = Path(folder)
             for name in names:
-                found = group(beamline, Path(folder, name))
+                if name.startswith("."):
+                    continue
+                found = belongs_to(beamline, root, place, name)
                 if found is not None and found not in seen:
                     seen.add(found)
                     yield found

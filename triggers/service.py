@@ -96,6 +96,7 @@ class Trigger:
     LONGEST_WAIT = 0.5
     AWAY_SECONDS = 2.0
     LONGEST_RETRY = 300.0
+    WALK_TO_REST = 20  # a large tree is walked less often
 
     def __init__(self, beamlines: Sequence[Beamline], ledger: Ledger) -> None:
         self._beamlines = tuple(beamlines)
@@ -235,16 +236,19 @@ class Trigger:
             for beamline in self._beamlines:
                 if time.monotonic() < next_walk[beamline.id]:
                     continue
-                next_walk[beamline.id] = time.monotonic() + beamline.rescan_seconds
+                begin = time.monotonic()
+                wait = beamline.rescan_seconds
                 try:
                     watch.add(beamline)  # first, so that nothing falls between events and walk
                     if beamline.id not in known:
                         known[beamline.id] = self._ledger.known(beamline)
                     self._walk(beamline, known[beamline.id])
                 except CATALOGUE_IS_AWAY:
-                    next_walk[beamline.id] = time.monotonic() + self.AWAY_SECONDS
+                    wait = self.AWAY_SECONDS
                 except Exception:
                     log.exception("The folders of %s could not be walked.", beamline.id)
+                took = time.monotonic() - begin
+                next_walk[beamline.id] = begin + max(wait, took * self.WALK_TO_REST)
             stop.wait(min(next_walk.values(), default=1.0) - time.monotonic())
 
     def _walk(self, beamline: Beamline, known: set[KnownFile]) -> None:

@@ -136,6 +136,7 @@ def _entry(tree: Tree, format_name: str) -> Entry:
         missing=tuple(sorted(tree.missing)),
         linked=tuple(sorted(tree.linked)),
         being_written=tree.being_written,
+        needs_quiet=parts.is_raw and not _is_firm(tree, parts.data),
         problem=_problem(tree, parts),
         metadata=_metadata(tree),
     )
@@ -160,6 +161,14 @@ def _announced(tree: Tree, data: h5py.Dataset | None) -> int | None:
     counts = [int(count) for count in stated if isinstance(count, int | float)]
     counts += [whole(tree, NUM_ANGLES) or 0, 0 if theta is None else theta.size]
     return max(counts) or None
+
+
+def _is_firm(tree: Tree, data: h5py.Dataset | None) -> bool:
+    """Whether the announced number stands by itself, not in angles that grow with the frames."""
+    theta = tree.dataset("exchange/theta")
+    stated = data is not None and any(name in data.attrs for name in ANNOUNCEMENTS)
+    fixed = theta is not None and None not in theta.maxshape
+    return stated or fixed or whole(tree, NUM_ANGLES) is not None
 
 
 def _planned_angles(tree: Tree) -> NDArray[np.float64]:

@@ -103,7 +103,11 @@ def _class(group: h5py.Group) -> str:
 
 @dataclass(frozen=True)
 class _Parts:
-    """What an entry holds; ``keys``, ``numbers`` have one value for each stored frame."""
+    """What an entry holds; ``keys``, ``numbers`` have one value for each stored frame.
+
+    ``is_firm`` tells whether the announced number stands by itself, not in keys that grow with
+    the frames.
+    """
 
     tree: Tree
     group: h5py.Group
@@ -113,6 +117,7 @@ class _Parts:
     planned_keys: NDArray[np.int64]
     numbers: NDArray[np.int64] | None
     announced: int | None
+    is_firm: bool
 
     @property
     def stored(self) -> int:
@@ -146,6 +151,7 @@ def _parts(tree: Tree, inner_path: str) -> _Parts:
     data = _first(tree, DATA, group)
     if data is not None:
         tree.sources(data)
+    count = whole(tree, COUNTS, group)
     keys, theta, numbers = (_first(tree, paths, group) for paths in (KEYS, ANGLES, NUMBERS))
     turned = np.empty(0) if theta is None else angles(tree, theta)
     stored = 0 if data is None or not data.ndim else len(data)
@@ -162,7 +168,8 @@ def _parts(tree: Tree, inner_path: str) -> _Parts:
         angles=turned,
         planned_keys=planned,
         numbers=_counted_from_0(tree, numbers, stored, len(planned)),
-        announced=max(whole(tree, COUNTS, group) or 0, len(planned), len(turned)) or None,
+        announced=max(count or 0, len(planned), len(turned)) or None,
+        is_firm=count is not None or (keys is not None and None not in keys.maxshape),
     )
 
 
@@ -222,6 +229,7 @@ def _probe(path: Path, inner_path: str, format_name: str) -> Entry:
             missing=tuple(sorted(tree.missing)),
             linked=tuple(sorted(tree.linked)),
             being_written=tree.being_written,
+            needs_quiet=not parts.is_firm,
             problem=_problem(parts),
             metadata=_metadata(parts),
         )

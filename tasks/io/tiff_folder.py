@@ -91,9 +91,7 @@ class TiffFolderReader:
         if not path.is_dir():
             return []
         folder = list_folder(path)
-        if not folder.images and folder.angles is None:
-            return []
-        return [_entry(folder, self.name)]
+        return [_entry(folder, self.name)] if folder.images else []
 
     def open(self, reference: ScanReference) -> Scan:
         """Open the series read-only."""

@@ -15,6 +15,9 @@ from catalog.models import Dataset, Dispatch, LifecycleEvent
 from triggers.ingest import ingest
 from triggers.service import Catalogue, run
 
+# watchdog meets a new folder twice and says so at length
+pytestmark = pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning")
+
 SCHEMA = {"type": "object", "additionalProperties": False, "properties": {}}
 
 

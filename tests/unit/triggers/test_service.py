@@ -15,6 +15,9 @@ from sqlalchemy.exc import OperationalError
 
 from triggers.scan_folder import signature
 
+# watchdog meets a new folder twice and says so at length
+pytestmark = pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning")
+
 
 def test_announced_scan_is_complete_at_once(
     start, ledger, raw, make_beamline, write_scan, wait_for
@@ -129,6 +132,16 @@ def test_folder_of_tiffs(start, ledger, raw, wait_for):
     (file,) = sighting.files
     assert (file.role, file.path, file.count) == ("series", "series", 5)
     assert sighting.format == "tiff_folder"
+
+
+def test_angles_without_images_are_nothing_yet(start, ledger, raw, write_scan, wait_for):
+    start()
+    (raw / "series").mkdir()
+    (raw / "series" / "angles.txt").write_text("0\n")
+    time.sleep(1.0)  # longer than quiet and grace
+    assert not ledger.sightings
+    tifffile.imwrite(raw / "series" / "p_0.tif", np.ones((4, 6), np.uint16))
+    wait_for(lambda: ledger.of("series"))
 
 
 def test_folder_of_tiffs_that_was_there_before(start, ledger, raw, wait_for):

@@ -136,3 +136,13 @@ def test_external_link(dxchange, tmp_path):
     assert entry.missing == (target,) and entry.kind == "raw" and entry.problem is None
     with pytest.raises(DataError, match=r"links to files that are not there: .*frames"):
         open_scan(ScanReference(str(path)))
+
+
+def test_angles_that_grow_with_the_frames_announce_nothing(dxchange):
+    path = dxchange(exchange__theta=None)
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("exchange/theta", data=np.arange(10.0), maxshape=(None,))
+    assert probe(path)[0].needs_quiet
+    with h5py.File(path, "r+") as file:
+        file["process/acquisition/rotation/num_angles"] = 10
+    assert not probe(path)[0].needs_quiet

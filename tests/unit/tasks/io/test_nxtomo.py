@@ -142,3 +142,13 @@ def test_pixel_size_with_magnification(nxtomo):
     path = nxtomo(instrument__detector__x_pixel_size=6.5e-6, instrument__detector__magnification=5)
     with open_scan(ScanReference(str(path))) as scan:
         assert scan.pixel_size == pytest.approx(1.3e-6)
+
+
+def test_keys_that_grow_with_the_frames_announce_nothing(nxtomo):
+    path = nxtomo(instrument__detector__image_key=None)
+    assert probe(path)[0].needs_quiet
+    with h5py.File(path, "r+") as file:
+        keys = {"data": [0] * 14, "maxshape": (None,)}
+        file.create_dataset("entry/instrument/detector/image_key", **keys)
+    assert probe(path)[0].needs_quiet
+    assert not probe(nxtomo("other.nxs"))[0].needs_quiet
