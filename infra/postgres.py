@@ -87,8 +87,8 @@ class EmbeddedPostgres:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.place != self.folder:
             own_place(self.place)
-            (self.folder / "place.txt").write_text(f"{self.place}\n")
             self._set_aside_orphan()
+            self._place_file.write_text(f"{self.place}\n")
         installation = self.installation
         if (self.data / "PG_VERSION").exists():
             self._check_version(installation)
@@ -96,12 +96,16 @@ class EmbeddedPostgres:
         else:
             self._initialise(installation)
 
+    @property
+    def _place_file(self) -> Path:
+        return self.folder / "place.txt"
+
     def _set_aside_orphan(self) -> None:
         """Keep, under another name, the data of a state folder that was removed.
 
         They lie outside of it, and their passwords went with it: nobody could connect.
         """
-        if self.data.exists() and not (self.folder / "passwords.json").exists():
+        if self.data.exists() and not self._place_file.exists():
             self._end_leftovers()
             self.data.rename(self.place / f"data.orphaned-{time.time_ns()}")
 
