@@ -117,8 +117,9 @@ def _(
     with fft.set_workers(threads):
         for start in range(0, rows, 2 * _PAIRS):
             block = slices[start : start + 2 * _PAIRS]
-            filtered = _filter(sinograms[start : start + 2 * _PAIRS], filter)
-            lines = fft.fft(_pack(filtered), overwrite_x=True) * centre
+            pairs = _filtered_pairs(sinograms[start : start + 2 * _PAIRS], filter)
+            lines = fft.fft(pairs, overwrite_x=True)
+            lines *= centre
             pixels = nufft(lines.reshape(_PAIRS, -1)).reshape(_PAIRS, columns, columns)
             np.multiply(pixels.real[: (len(block) + 1) // 2], field, out=block[0::2])
             np.multiply(pixels.imag[: len(block) // 2], field, out=block[1::2])
@@ -169,7 +170,7 @@ def _(
     slices = (cupy if stays else np).empty((rows, columns, columns), np.float32)
     for start in range(0, rows, 2 * _PAIRS):
         block = slice(start, min(start + 2 * _PAIRS, rows))
-        lines = cupy.fft.fft(_pack(_filter(cupy.asarray(sinograms[block]), filter)))
+        lines = cupy.fft.fft(_filtered_pairs(cupy.asarray(sinograms[block]), filter))
         lines *= centre
         pixels = plan.execute(lines.reshape(_PAIRS, -1)).reshape(_PAIRS, columns, columns) * field
         both = cupy.stack([pixels.real, pixels.imag], axis=1).reshape(-1, columns, columns)
@@ -207,13 +208,20 @@ def _filter(sinograms: Array, name: str) -> Array:
     return fft.irfft(spectrum, n=length)[..., :columns]
 
 
-def _pack(filtered: Array) -> Array:
-    """Turn up to 2 x _PAIRS slices into _PAIRS complex ones: even rows real, odd rows imaginary."""
-    xp = namespace(filtered)
-    rows, count, columns = filtered.shape
+def _filtered_pairs(sinograms: Array, name: str) -> Array:
+    """
+    Filter up to 2 x _PAIRS slices into _PAIRS complex ones: even rows real, odd rows imaginary.
+
+    Two at a time, so that the padded copies stay small.
+    """
+    xp = namespace(sinograms)
+    rows, count, columns = sinograms.shape
     packed = xp.zeros((_PAIRS, count, columns), dtype=xp.complex64)
-    packed.real[: (rows + 1) // 2] = filtered[0::2]
-    packed.imag[: rows // 2] = filtered[1::2]
+    for pair in range((rows + 1) // 2):
+        filtered = _filter(sinograms[2 * pair : 2 * pair + 2], name)
+        packed.real[pair] = filtered[0]
+        if len(filtered) == 2:
+            packed.imag[pair] = filtered[1]
     return packed
 
 
