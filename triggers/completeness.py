@@ -55,7 +55,11 @@ def judge(entry: Entry, quiet_for: float, rules: Beamline) -> Judgement:
     if entry.present_frames >= expected * (1 - TOLERATED_LOSS):
         return Judgement("complete")
     counts = f"It has {entry.present_frames} of {expected} announced frames"
-    return _late(f"{counts}; the others have not come {_within(rules)}", quiet_for, rules)
+    if entry.needs_quiet:
+        return _late(f"{counts}; the others have not come {_within(rules)}", quiet_for, rules)
+    is_over = quiet_for >= rules.quiet_seconds + rules.grace_seconds
+    closed = f"{counts}, and its file was closed. It goes on by itself when the rest comes."
+    return Judgement("incomplete", closed) if is_over else Judgement("opened")
 
 
 def judge_failure(error: DataError, quiet_for: float, rules: Beamline) -> Judgement:

@@ -18,8 +18,10 @@ def entry(present=10, expected=10, **changes):
     [
         (entry(), 0.0, "complete"),
         (entry(9), 0.0, "opened"),
-        (entry(9), 100.0, "opened"),
-        (entry(9), LATE, "incomplete"),
+        (entry(9), 3.0, "opened"),
+        (entry(9), 13.0, "incomplete"),
+        (entry(9, needs_quiet=True), 100.0, "opened"),
+        (entry(9, needs_quiet=True), LATE, "incomplete"),
         (entry(198, 200), 0.0, "opened"),
         (entry(198, 200), 3.0, "complete"),
         (entry(expected=None), 0.0, "opened"),
@@ -44,6 +46,11 @@ def test_stages(make_beamline, seen, quiet_for, stage):
 def test_reasons(make_beamline):
     rules = make_beamline(timeout_seconds=60)
     reason = judge(entry(9), LATE, rules).reason
+    assert reason == (
+        "It has 9 of 10 announced frames, and its file was closed. "
+        "It goes on by itself when the rest comes."
+    )
+    reason = judge(entry(9, needs_quiet=True), LATE, rules).reason
     assert reason == (
         "It has 9 of 10 announced frames; the others have not come within 60 s. "
         "It goes on by itself when the rest comes."
