@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from catalog import outbox
@@ -137,7 +138,7 @@ def unclaimed(session: Session, older_than: timedelta) -> Sequence[Unclaimed]:
             Run.state == RunState.WAITING,
             Dispatch.sent_at < func.clock_timestamp() - older_than,
         )
-        .distinct(Dispatch.run_id)
+        .ext(distinct_on(Dispatch.run_id))
         .order_by(Dispatch.run_id, Dispatch.id.desc())
     )
     return [Unclaimed(row.id, row.run_id, row.flow_run_id) for row in rows]
