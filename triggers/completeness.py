@@ -52,9 +52,13 @@ def judge(entry: Entry, quiet_for: float, rules: Beamline) -> Judgement:
     if quiet_for < rules.quiet_seconds:
         return Judgement("opened")
     expected = entry.expected_frames or 0
-    if entry.present_frames >= expected * (1 - TOLERATED_LOSS):
-        return Judgement("complete")
-    counts = f"It has {entry.present_frames} of {expected} announced frames"
+    has_enough = entry.present_frames >= expected * (1 - TOLERATED_LOSS)
+    return Judgement("complete") if has_enough else _short(entry, quiet_for, rules)
+
+
+def _short(entry: Entry, quiet_for: float, rules: Beamline) -> Judgement:
+    """Judge a dataset that lacks frames: a file that was closed without them rarely gets them."""
+    counts = f"It has {entry.present_frames} of {entry.expected_frames} announced frames"
     if entry.needs_quiet:
         return _late(f"{counts}; the others have not come {_within(rules)}", quiet_for, rules)
     is_over = quiet_for >= rules.quiet_seconds + rules.grace_seconds
