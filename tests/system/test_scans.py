@@ -40,7 +40,8 @@ def good(platform):
     write_scan(folder, plan("renamed", seed=12, layout="nxtomo"))
     write_scan(folder, plan("linked", seed=13, layout="nxtomo", delivery=Delivery("linked", 1.0)))
     write_scan(folder, plan("images", seed=14, layout="tiff_folder"))
-    write_scan(folder, plan("one-lost", seed=15, lost=(40,)))
+    enough = replace(PLAN.geometry, projections=121)
+    write_scan(folder, plan("one-lost", seed=15, geometry=enough, lost=(40,)))
     write_entries(folder, "several", [plan("several-a", seed=16), plan("several-b", seed=17)])
     names = ["slow", "renamed", "linked", "images", "one-lost"]
     entries = ["several-entry1", "several-entry2"]
@@ -75,8 +76,7 @@ def test_a_lost_frame_is_a_warning_and_a_check(platform, good):
 BROKEN = {
     "truncated": (faults.truncated, "truncated"),
     "nan": (faults.not_a_number, "no numbers"),
-    "angles": (faults.angles_missing, "angles"),
-    "frames": (faults.frames_lost, "missing"),
+    "angles": (faults.angles_missing, "missing"),
     "text": (faults.text_named_h5, "HDF5"),
     "empty": (faults.empty, "empty"),
 }
@@ -106,6 +106,13 @@ def test_broken_data_end_in_quarantine_with_a_sentence(platform, broken, name):
     assert BROKEN[name][1] in reason()
     assert reason().rstrip().endswith(".")
     assert "Traceback" not in reason()
+
+
+def test_a_scan_that_was_closed_too_early_is_incomplete_and_says_so(platform):
+    faults.frames_lost(platform.folder / "hasty", plan("short", seed=31))
+    platform.wait_for(lambda: state(platform, "short") == "incomplete", 60)
+    assert "announced frames" in platform.dataset("short").state_reason
+    assert not platform.runs("short")
 
 
 def test_the_scan_beside_the_broken_ones_is_reduced(platform, broken):
