@@ -141,7 +141,7 @@ class Scans:
         small = ScanPlan(geometry=Geometry(columns=96, rows=8, projections=91, axis=46.3))
         wide = ScanPlan(geometry=Geometry(columns=512, rows=24, projections=400, axis=250.4))
         recording = measure(wide)
-        tall = replace(recording, frames=np.tile(recording.frames, (1, 16, 1)))
+        tall = replace(recording, frames=np.tile(recording.frames, (1, 8, 1)))
         self.files = {
             "small": dxchange.write(self.store, replace(small, name="small"), measure(small)),
             "big": dxchange.write(self.store, replace(wide, name="big"), tall),
