@@ -78,7 +78,8 @@ def _wait_for(candidate: Candidate, ledger: Ledger) -> list[Recorded]:
 
     while not _look(candidate, tell):
         stages = {stage for stage, _ in recorded.values()}
-        if stages and stages <= {"complete", "broken", "incomplete"}:
+        is_late = time.monotonic() > candidate.changed_at + candidate.beamline.timeout_seconds
+        if is_late and stages and stages <= {"complete", "broken", "incomplete"}:
             break
         time.sleep(max(0.0, min(candidate.due - time.monotonic(), POLL_SECONDS)))
     return [each for _, each in recorded.values()]
