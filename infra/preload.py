@@ -15,9 +15,14 @@ die_with_parent()
 
 from flows.registry import FLOWS  # noqa: E402
 from infra import run_child  # noqa: E402
+from tasks.io.scan import readers  # noqa: E402
 
 for _entry in FLOWS.values():
     importlib.import_module(_entry.entrypoint.partition(":")[0])
+readers()
+# drawing takes a second to load, which each run would pay
+importlib.import_module("matplotlib.backends.backend_agg")
+importlib.import_module("matplotlib.font_manager")
 
 run_child.FORK_SERVER = os.getpid()
 
