@@ -18,7 +18,7 @@ from tasks.ct.slab import Axis
 from tasks.ct.survey import survey, survey_rows
 from tasks.errors import DataError
 from tasks.io.frames import check_frames
-from tasks.io.scan import open_scan
+from tasks.io.scan import Scan, open_scan
 
 MICRO = 1e-6
 
@@ -39,7 +39,7 @@ def check_scan(run: Reduction, recipe: Recipe) -> CheckedScan:
             angles=scan.angles,
             pixel_size=pixel_size,
             metadata=dict(scan.metadata),
-            warnings=(*angles.warnings, *warnings),
+            warnings=(*angles.warnings, *warnings, *_unmatched(scan)),
         )
 
 
@@ -93,6 +93,15 @@ def enter_result(
         reasons=reasons,
         quality=report.quality(scan, found, volume),
         metadata=report.metadata(recipe, scan, found, volume),
+    )
+
+
+def _unmatched(scan: Scan) -> tuple[str, ...]:
+    if scan.angles_matched:
+        return ()
+    return (
+        "Frames are missing and nothing in the file says which: the last ones are assumed. If the "
+        "slices are streaky or turned, repeat the scan with frame numbers.",
     )
 
 

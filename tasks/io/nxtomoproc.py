@@ -158,7 +158,7 @@ class VolumeWriter:
         """Write the axes: z from the first row, y and x from the rotation axis."""
         group = self._data.parent
         for name, count in zip("zyx", shape, strict=True):
-            middle = 0.0 if name == "z" else count / 2
+            middle = 0 if name == "z" else count // 2
             group[name] = (np.arange(count) - middle) * (voxel_size or 1.0)
             group[name].attrs["units"] = "m" if voxel_size else "pixel"
         if voxel_size:
