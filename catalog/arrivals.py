@@ -24,7 +24,15 @@ from catalog.models import (
     uuid7,
 )
 from catalog.runs.opening import open_run
-from catalog.sightings import Changes, SightedFile, Sighting, compare, enter_files, renew_files
+from catalog.sightings import (
+    Changes,
+    SightedFile,
+    Sighting,
+    check_names,
+    compare,
+    enter_files,
+    renew_files,
+)
 from catalog.states import DatasetState, Kind, Lane
 
 __all__ = ["Recorded", "SightedFile", "Sighting", "go_on", "known_files", "record"]
@@ -54,10 +62,13 @@ def record(session: Session, sighting: Sighting) -> Recorded:
     ------
     NotFound
         The beamline or a storage is not in the catalogue.
+    CatalogError
+        A file's name is not valid UTF-8.
     """
+    check_names(sighting.files)
     beamline = recipes.beamline_of(session, sighting.beamline)
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(beamline.id, 0))))
-    dataset = _latest(session, sighting)
+    dataset = _latest(session, sighting) or _unidentified(session, sighting)
     if dataset is None:
         dataset = _create(session, sighting, generation=1)
         return _advance(session, sighting, beamline, dataset, created=True)
@@ -225,6 +236,38 @@ def _latest(session: Session, sighting: Sighting) -> Dataset | None:
         .limit(1)
         .with_for_update(key_share=True)
     )
+
+
+def _unidentified(session: Session, sighting: Sighting) -> Dataset | None:
+    """Find the dataset that this file was while nothing in it could be read, and name it.
+
+    A file that was empty, locked or truncated at its first sighting had no entry to be told by.
+    """
+    if not (sighting.has_identity and sighting.files):
+        return None
+    first = sighting.files[0]
+    dataset = session.scalar(
+        select(Dataset)
+        .join(DatasetFile, DatasetFile.dataset_id == Dataset.id)
+        .where(
+            Dataset.beamline_id == sighting.beamline,
+            Dataset.kind != Kind.DERIVED,
+            Dataset.uid.is_(None),
+            Dataset.started_at.is_(None),
+            Dataset.state.in_((*GROWING, *RECHECKED)),
+            DatasetFile.storage_id == recipes.storage(session, first.storage).id,
+            DatasetFile.path == first.path,
+        )
+        .order_by(Dataset.id.desc())
+        .limit(1)
+        .with_for_update(key_share=True, of=Dataset)
+    )
+    if dataset is not None:
+        details = {"before": dataset.entry_key, "after": sighting.entry_key}
+        dataset.entry_key = dataset.base_key = sighting.entry_key
+        dataset.generation = 1
+        note(session, dataset, "identified", actor=sighting.actor, details=details)
+    return dataset
 
 
 def _create(session: Session, sighting: Sighting, generation: int) -> Dataset:

@@ -84,6 +84,24 @@ class Changes:
     moved: bool
 
 
+def check_names(files: Sequence[SightedFile]) -> None:
+    """Refuse names that the catalogue could not give back as they are.
+
+    Raises
+    ------
+    CatalogError
+        A file's name is not valid UTF-8.
+    """
+    for file in files:
+        try:
+            file.path.encode()
+        except UnicodeEncodeError:
+            raise CatalogError(
+                f"The name of {file.path!a} in {file.storage} is not valid UTF-8, so nobody could "
+                "find it again: rename the file."
+            ) from None
+
+
 def compare(session: Session, dataset: Dataset, files: Sequence[SightedFile]) -> Changes:
     """Compare sighted files with a dataset's rows."""
     rows = session.scalars(select(DatasetFile).where(DatasetFile.dataset_id == dataset.id))
@@ -107,13 +125,7 @@ def compare(session: Session, dataset: Dataset, files: Sequence[SightedFile]) ->
 
 
 def enter_files(session: Session, dataset: Dataset, files: Sequence[SightedFile]) -> None:
-    """Make these the files of a dataset; others that it had are marked as gone.
-
-    Raises
-    ------
-    CatalogError
-        A file's name is not valid UTF-8.
-    """
+    """Make these the files of a dataset; others that it had are marked as gone."""
     session.flush()
     of_dataset = update(DatasetFile).where(DatasetFile.dataset_id == dataset.id)
     session.execute(of_dataset.where(DatasetFile.gone_at.is_(None)).values(gone_at=func.now()))
@@ -130,7 +142,6 @@ def _upsert(
 ) -> None:
     storages = _storages(session, files)
     for file in files:
-        _check_name(file)
         row = insert(DatasetFile).values(
             id=uuid7(),
             dataset_id=dataset.id,
@@ -151,16 +162,6 @@ def _upsert(
 
 def _storages(session: Session, files: Sequence[SightedFile]) -> dict[str, UUID]:
     return {name: recipes.storage(session, name).id for name in {file.storage for file in files}}
-
-
-def _check_name(file: SightedFile) -> None:
-    try:
-        file.path.encode()
-    except UnicodeEncodeError:
-        raise CatalogError(
-            f"The name of {file.path!a} in {file.storage} is not valid UTF-8, so nobody could "
-            "find it again: rename the file."
-        ) from None
 
 
 def _same_state(row: DatasetFile, file: SightedFile) -> bool:

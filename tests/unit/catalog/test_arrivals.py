@@ -93,6 +93,25 @@ def test_a_broken_file_stands_in_quarantine_until_its_bytes_change(
     assert count(session, Run) == 1
 
 
+@pytest.mark.parametrize("stage", ["opened", "incomplete", "broken"])
+def test_a_file_that_could_not_be_read_at_first_is_the_scan_that_it_turns_out_to_be(
+    session: Session, sight: Sight, a_file: AFile, stage: str
+) -> None:
+    empty = a_file(size=0, fingerprint="nothing")
+    unread = {"has_identity": False, "started_at": None, "reason": "tooth.h5 is empty"}
+    first = sight("tooth.h5", stage=stage, files=[empty], **unread)
+    entry1 = a_file(inner_path="/entry1", fingerprint="1")
+    entry2 = a_file(inner_path="/entry2", fingerprint="2")
+    known = sight("uid:1", uid="1", files=[entry1])
+    assert (known.dataset_id, known.state) == (first.dataset_id, "validated")
+    assert sight("uid:2", uid="2", files=[entry2]).dataset_id != first.dataset_id
+    assert session.scalars(select(Dataset.entry_key).order_by(Dataset.id)).all() == [
+        "uid:1",
+        "uid:2",
+    ]
+    assert "identified" in events(session, first.dataset_id)
+
+
 def test_another_file_under_the_same_name_is_another_scan(
     session: Session, sight: Sight, a_file: AFile
 ) -> None:
