@@ -168,7 +168,7 @@ def platform(tmp_path_factory):
     yield platform
     processes = platform.processes()
     platform.stop()
-    left = [process for process in processes.values() if process.is_running()]
+    _, left = psutil.wait_procs(processes.values(), timeout=10)
     for name in ("raw", "processed", "measured"):  # gigabytes; logs and catalogue stay
         shutil.rmtree(platform.folder / name)
     assert not left, f"left behind: {left}"
@@ -190,4 +190,4 @@ def report():
         table.add_column(name)
     for row in rows:
         table.add_row(*map(str, row))
-    Console().print(table)
+    Console(width=100).print(table)
