@@ -93,8 +93,7 @@ def slab_orders(
     list of SlabOrder
         In order of rows.
     """
-    per_row = slab_bytes(scan.shape[0], scan.shape[2], rows=1)
-    rows = max(1, min(MOST_ROWS, int(SHARE_OF_WORKER * memory / per_row)))
+    rows = _rows_per_slab(scan, SHARE_OF_WORKER * memory)
     pixel_size_cm = scan.pixel_size * CM_PER_M if scan.pixel_size else 1.0
     return [
         SlabOrder(
@@ -109,6 +108,12 @@ def slab_orders(
         )
         for first in range(*scan.rows, rows)
     ]
+
+
+def _rows_per_slab(scan: CheckedScan, memory: float) -> int:
+    """Return how many rows fit; at least one, since less cannot be reconstructed."""
+    fixed, one = (slab_bytes(scan.shape[0], scan.shape[2], rows) for rows in (0, 1))
+    return max(1, min(MOST_ROWS, int((memory - fixed) / (one - fixed))))
 
 
 def _take(writer: VolumeWriter, result: SlabResult, first_row: int) -> None:

@@ -141,6 +141,8 @@ def slab_bytes(projections: int, columns: int, rows: int) -> int:
     """
     Estimate the memory that a slab of so many rows takes on a worker, in bytes.
 
-    Counts, transmission, sinograms and filtered sinograms stand beside the slices.
+    Counts, transmission, sinograms and filtered sinograms stand beside the slices. The transform's
+    own work space does not grow with the rows: 340 MB were measured for 1,500 x 2,048.
     """
-    return rows * (4 * 4 * projections * columns + 2 * 4 * columns**2)
+    work_space = 110 * projections * columns
+    return work_space + rows * (4 * 4 * projections * columns + 2 * 4 * columns**2)
