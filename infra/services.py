@@ -56,7 +56,8 @@ def services(addresses: Addresses, settings_file: Path) -> list[Service]:
         Service("dispatcher", lambda: module("serve_dispatcher"), after=("catalogue",)),
         Service(
             "worker",
-            lambda: module("serve_worker"),
+            # The dispatcher nudges it; this is how soon it sees what was started in the UI.
+            lambda: module("serve_worker", PREFECT_WORKER_QUERY_SECONDS="2"),
             ready=addresses.state.worker_ready.exists,
             prepare=lambda: addresses.state.worker_ready.unlink(missing_ok=True),
         ),

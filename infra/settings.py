@@ -98,7 +98,7 @@ class Cluster(Section):
 class Runs(Section):
     """How runs are started and looked after."""
 
-    at_once: int | None = Field(default=None, ge=1, description="Empty: half the cores, 1 to 4.")
+    at_once: int | None = Field(default=None, ge=1, description="Empty: half the cores, 2 to 4.")
     attempts: int = Field(default=3, ge=1, description="Attempts of a run before it has failed.")
     waiting_in_prefect: int = Field(
         default=20, ge=1, description="Runs handed to Prefect that have not started yet, at most."
@@ -113,7 +113,7 @@ class Runs(Section):
     @property
     def limit(self) -> int:
         """Runs at once on this machine."""
-        return self.at_once or min(4, max(1, (os.cpu_count() or 1) // 2))
+        return self.at_once or min(4, max(2, (os.cpu_count() or 1) // 2))
 
 
 class Settings(BaseSettings):

@@ -8,7 +8,7 @@ import threading
 from infra.fork_server import ForkServer
 from infra.logs import log_to_stdout
 from infra.nudges import CRASHED, SENT, Nudges
-from infra.pool import POOL, QUEUES
+from infra.pool import POOL
 from infra.prefect_server import wait_for_prefect
 from infra.settings import load_settings
 from infra.state import State
@@ -27,7 +27,6 @@ def serve(fork_server: ForkServer) -> None:
     dsn = os.environ["DAYSEYE_CATALOG_DSN"]
     worker = WarmWorker(
         work_pool_name=POOL,
-        work_queues=list(QUEUES),
         name=f"warm-{os.uname().nodename}",
         limit=settings.runs.limit,
         heartbeat_interval_seconds=10,
