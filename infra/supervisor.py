@@ -216,6 +216,7 @@ class Supervisor:
     def _ended(self, watched: _Watched, status: int) -> None:
         service = watched.service
         if service.once and status == 0:
+            watched.process = None
             self._now(watched, Stage.DONE, time.monotonic() - watched.started_at)
             return
         watched.deaths += 1
