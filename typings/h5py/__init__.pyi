@@ -5,9 +5,8 @@ from os import PathLike
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
-
 from h5py import h5l as h5l
+from numpy.typing import NDArray
 
 class AttributeManager:
     def __getitem__(self, name: str) -> Any: ...

@@ -159,7 +159,9 @@ class World:
 
     def again(self, dataset_id: UUID, **overrides: Any) -> UUID:
         with Session(self.engine) as session, session.begin():
-            run = request_run(session, dataset_id, overrides, actor="beamline staff", reason="axis is off")
+            run = request_run(
+                session, dataset_id, overrides, actor="beamline staff", reason="axis is off"
+            )
             session.flush()
             return run.id
 

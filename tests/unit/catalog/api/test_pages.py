@@ -58,7 +58,9 @@ def test_a_dataset(client, lives) -> None:
     html = read(client, f"/datasets/{lives.tooth}")
     assert_words(html, "Verdict: ok", "rotation axis", "295.312", ">px<", "ramp", "slice z")
     assert_words(html, "tooth.h5", "flats", "Lifecycle", "registered", "<svg", "Lineage")
-    assert_words(html, "beamline staff", "axis is off", f"dayseye reduce {lives.tooth} --set rotation_axis")
+    assert_words(
+        html, "beamline staff", "axis is off", f"dayseye reduce {lives.tooth} --set rotation_axis"
+    )
     assert "/runs/flow-run/flow-run-2" in html
 
 
