@@ -44,6 +44,9 @@ def get_content(dataset_id: UUID, file_id: UUID, request: Request, service: Serv
             f"{file.kind} dataset: read it where it lies, on the storage {file.storage!r}",
         )
     headers = {"Cache-Control": CACHE}
+    if file.media_type in INLINE:
+        # the Prefect UI shows previews, and is another origin; ids cannot be guessed
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     if file.digest:
         headers["ETag"] = f'"{file.digest}"'
         if headers["ETag"] in request.headers.get("if-none-match", ""):

@@ -26,8 +26,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    # the Prefect UI, which has another port of this host, shows our previews
-    "Cross-Origin-Resource-Policy": "same-site",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 _bearer = HTTPBearer(auto_error=False, description="The token of this installation.")
