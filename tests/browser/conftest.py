@@ -93,6 +93,9 @@ def site(playwright, browser, tmp_path_factory):
     finally:
         demo.send_signal(signal.SIGINT)
         demo.wait(60)
+        place = folder / "postgres" / "place.txt"
+        if place.exists():  # the database lies where its user may go, outside of our folder
+            shutil.rmtree(place.read_text().strip())
 
 
 @pytest.fixture

@@ -169,8 +169,9 @@ def platform(tmp_path_factory):
     processes = platform.processes()
     platform.stop()
     _, left = psutil.wait_procs(processes.values(), timeout=10)
-    for name in ("raw", "processed", "measured"):  # gigabytes; logs and catalogue stay
+    for name in ("raw", "processed", "measured"):  # gigabytes; the logs stay
         shutil.rmtree(platform.folder / name)
+    shutil.rmtree(platform.life.addresses.postgres.place)  # perhaps outside of our folder
     assert not left, f"left behind: {left}"
 
 
