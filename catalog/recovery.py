@@ -17,6 +17,7 @@ from catalog.models import Attempt, Dataset, Dispatch, Run
 from catalog.states import AttemptState, RunState
 
 MOST_CRASHES = 3
+MOST_SENDS = 6
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,23 @@ def unclaimed(session: Session, older_than: timedelta) -> Sequence[Unclaimed]:
     return [Unclaimed(row.id, row.run_id, row.flow_run_id) for row in rows]
 
 
-def send_again(session: Session, run_id: UUID, reason: str) -> bool:
-    """Put a run that still waits into the outbox again; False if it has gone on meanwhile."""
+def send_again(session: Session, run_id: UUID, reason: str, most_sends: int = MOST_SENDS) -> bool:
+    """Put a run that still waits into the outbox again, or give it up after so many times.
+
+    Returns
+    -------
+    bool
+        False if it has gone on meanwhile, or was given up.
+    """
     run = session.get_one(Run, run_id, with_for_update=LOCK)
     if run.state != RunState.WAITING:
+        return False
+    sent = select(func.count()).select_from(Dispatch).where(Dispatch.run_id == run.id)
+    times = session.scalar(sent) or 0
+    if times >= most_sends:
+        run.finished_at = func.now()
+        sentence = f"It was sent {times} times and never began; the last time: {reason}"
+        move(session, run, RunState.FAILED, actor="recovery", reason=sentence)
         return False
     outbox.put(session, run)
     note(session, run, "sent_again", actor="recovery", reason=reason)

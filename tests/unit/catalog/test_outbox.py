@@ -158,6 +158,19 @@ def test_what_was_sent_and_never_claimed_is_found_and_sent_again(
     assert recovery.send_again(session, found.run_id, "too late") is False
 
 
+def test_a_run_that_never_begins_is_given_up(session: Session, sight: Sight) -> None:
+    seen = sight()
+    assert seen.run_id is not None
+    assert recovery.send_again(session, seen.run_id, "it ended before its claim", most_sends=2)
+    assert not recovery.send_again(session, seen.run_id, "it ended again", most_sends=2)
+    run = session.get_one(Run, seen.run_id)
+    session.refresh(run)
+    assert (run.state, run.state_reason) == (
+        "failed",
+        "It was sent 2 times and never began; the last time: it ended again",
+    )
+
+
 def test_unclaimed_looks_at_the_newest_dispatch_of_a_run(session: Session, sight: Sight) -> None:
     seen = sight()
     assert seen.run_id is not None
