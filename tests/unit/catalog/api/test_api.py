@@ -228,5 +228,5 @@ def test_foreign_host_names_are_refused(client, host) -> None:
 def test_other_sites_may_not_read_along(client) -> None:
     response = client.get("/api/health", headers={"origin": "http://evil.example"})
     assert "access-control-allow-origin" not in response.headers
-    assert response.headers["cross-origin-resource-policy"] == "same-site"
+    assert response.headers["cross-origin-resource-policy"] == "same-origin"
     assert response.headers["x-content-type-options"] == "nosniff"
