@@ -78,10 +78,11 @@ def ingest(
 
     with _catalogue(context.obj) as engine:
         rules = cli_actions.beamline(load_settings(context.obj), beamline)
-        recorded = cli_actions.ingest(engine, path, rules)
-        datasets = [each.dataset_id for each in recorded]
-        if wait:
-            cli_actions.wait_until_settled(engine, datasets)
+        with Console(stderr=True).status(f"Looking at {path} ...") as shown:
+            recorded = cli_actions.ingest(engine, path, rules)
+            datasets = [each.dataset_id for each in recorded]
+            if wait:
+                cli_actions.wait_until_settled(engine, datasets, shown.update)
         views = cli_actions.datasets_by_id(engine, datasets)
         _show(as_json, views, cli_tables.datasets)
     if wait and not all(view.result for view in views if view.kind == "raw"):

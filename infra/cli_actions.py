@@ -3,7 +3,7 @@
 import getpass
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -55,10 +55,15 @@ def ingest(engine: Engine, path: Path, rules: Beamline) -> list[Recorded]:
     return triggers_ingest.ingest(engine, path, rules)
 
 
-def wait_until_settled(engine: Engine, ids: Sequence[UUID]) -> None:
-    """Wait until each dataset is reduced, or cannot be for now."""
-    while not all(_settled(view) for view in datasets_by_id(engine, ids)):
+def wait_until_settled(engine: Engine, ids: Sequence[UUID], tell: Callable[[str], None]) -> None:
+    """Wait until each dataset is reduced, or cannot be for now; tell how far it is."""
+    while open_ones := [view for view in datasets_by_id(engine, ids) if not _settled(view)]:
+        tell(", ".join(f"{view.name}: {_stage(view)}" for view in open_ones[:3]))
         time.sleep(0.3)
+
+
+def _stage(view: DatasetSummary) -> str:
+    return view.state if view.run is None else view.run.stage or view.run.state
 
 
 def _settled(view: DatasetSummary) -> bool:
