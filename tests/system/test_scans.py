@@ -185,8 +185,7 @@ def test_a_copy_made_in_the_prefect_ui_is_a_persons_run(platform, good):
 
 def test_retrying_a_completed_run_changes_nothing(platform, good):
     (run,) = platform.runs("renamed")
-    detail = platform.api.get(f"/api/runs/{run.id}").json()
-    flow_run = detail["attempts"][-1]["flow_run_id"]
+    flow_run = platform.api.get(f"/api/runs/{run.id}").json()["flow_run_id"]
     before = sorted((platform.folder / "processed" / "renamed").rglob("*"))
     body = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}
     platform.prefect.post(f"/flow_runs/{flow_run}/set_state", json=body).raise_for_status()
@@ -203,7 +202,7 @@ def test_the_history_of_a_scan_is_told(platform, good):
             .where(LifecycleEvent.dataset_id == dataset.id)
             .order_by(LifecycleEvent.id)
         ).all()
-    told = [event.to_state for event in events if event.to_state]
+    told = [event.to_state or event.event for event in events]
     assert told[: told.index("validated") + 1] == ["registered", "acquired", "validated"]
     lineage = platform.api.get(f"/api/datasets/{dataset.id}/lineage").json()
     assert len(lineage["edges"]) >= 2
@@ -211,7 +210,7 @@ def test_the_history_of_a_scan_is_told(platform, good):
 
 def test_the_run_shows_its_stages_and_artifacts_in_prefect(platform, good):
     (run,) = platform.runs("renamed")
-    flow_run = platform.api.get(f"/api/runs/{run.id}").json()["attempts"][0]["flow_run_id"]
+    flow_run = platform.api.get(f"/api/runs/{run.id}").json()["flow_run_id"]
     where = {"flow_runs": {"id": {"any_": [flow_run]}}}
     tasks = platform.prefect.post("/task_runs/filter", json=where).json()
     names = {task["name"].rpartition("-")[0] for task in tasks}
