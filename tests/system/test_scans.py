@@ -13,6 +13,7 @@ from infra.simulator import faults
 from infra.simulator.phantom import Geometry
 from infra.simulator.plan import Delivery, ScanPlan
 from infra.simulator.scan import write_calibration, write_entries, write_scan
+from tasks.io.nxtomoproc import read_slice
 
 PLAN = ScanPlan(geometry=Geometry(columns=96, rows=8, projections=91, axis=46.3))
 SETTLED = ("completed", "failed", "cancelled")
@@ -172,7 +173,8 @@ def test_another_axis_makes_a_new_version_beside_the_old_one(platform, good):
 def test_a_copy_made_in_the_prefect_ui_is_a_persons_run(platform, good):
     dataset = platform.dataset("linked")
     deployment = platform.prefect.get("/deployments/name/ct-reduction/ct").raise_for_status().json()
-    parameters = {"dataset": str(dataset.id), "recipe": {"filter": "hann"}, "reason": "smoother"}
+    recipe = {"filter": "hann", "output_type": "uint16"}
+    parameters = {"dataset": str(dataset.id), "recipe": recipe, "reason": "smoother"}
     made = platform.prefect.post(
         f"/deployments/{deployment['id']}/create_flow_run", json={"parameters": parameters}
     )
@@ -181,6 +183,13 @@ def test_a_copy_made_in_the_prefect_ui_is_a_persons_run(platform, good):
     run = platform.runs("linked")[-1]
     assert (run.actor, run.request_id) == ("prefect-ui", flow_run)
     assert (run.state, run.parameters["filter"]) == ("completed", "hann")
+    volumes = platform.folder / "processed" / "linked"
+    first, second = (
+        read_slice(next((volumes / version).glob("*_volume.h5")), 0, 4)
+        for version in ("v001", "v002")
+    )
+    inside = first > 0.5 * first.max()
+    assert second[inside].mean() == pytest.approx(first[inside].mean(), rel=0.03)
 
 
 def test_retrying_a_completed_run_changes_nothing(platform, good):
