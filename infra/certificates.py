@@ -32,7 +32,7 @@ def ensure_certificates(folder: Path, host: str) -> None:
         return
     ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca = _authority(ca_key)
-    certificate = _certificate(key, ca, ca_key, host)
+    certificate = _certificate(key, ca_key, host)
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -62,15 +62,17 @@ def _builder(name: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.Cer
 
 
 def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    builder = _builder("dayseye-ca", "dayseye-ca", key.public_key())
-    return builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), True).sign(
-        key, hashes.SHA256()
+    return (
+        _builder("dayseye-ca", "dayseye-ca", key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+        .add_extension(_key_usage(authority=True), True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+        .sign(key, hashes.SHA256())
     )
 
 
 def _certificate(
     key: ec.EllipticCurvePrivateKey,
-    ca: x509.Certificate,
     ca_key: ec.EllipticCurvePrivateKey,
     host: str,
 ) -> x509.Certificate:
@@ -78,9 +80,29 @@ def _certificate(
     return (
         _builder("dayseye", "dayseye-ca", key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+        .add_extension(_key_usage(authority=False), True)
         .add_extension(x509.ExtendedKeyUsage(both), False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), False
+        )
         .add_extension(x509.SubjectAlternativeName([_host_name(host)]), False)
         .sign(ca_key, hashes.SHA256())
+    )
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    """Say what a key is for; from Python 3.13 on, certificates are checked as RFC 5280 wants."""
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
     )
 
 

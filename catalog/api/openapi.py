@@ -36,6 +36,8 @@ def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
             for status, response in operation["responses"].items():
                 if status >= "400":
                     response["content"] = content
+                if status == "422":  # Python 3.13 renamed it; one schema serves all versions
+                    response["description"] = "Unprocessable Content"
     return schema
 
 
