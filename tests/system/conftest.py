@@ -1,6 +1,7 @@
 """One real platform for all system tests, as `dayseye up` starts it."""
 
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,6 +165,7 @@ def platform(tmp_path_factory):
         yield platform
         platform.engine.dispose()
     wait_for(lambda: not platform.processes(), 20, "processes are left")
+    shutil.rmtree(life.addresses.postgres.place)  # perhaps outside of our folder
 
 
 def pytest_collection_modifyitems(items):
