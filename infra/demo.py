@@ -141,7 +141,7 @@ class Demo:
         )
         for row in wrong:
             say(f"{row.scan}: {row.state} {row.reason}, axis {row.axis}, truly {row.true_axis}")
-        say(f"Catalogue and API  {platform.addresses.public_url}  (API: /docs)")
+        say(f"Catalogue and API  {platform.addresses.public_url}")
         say(f"Prefect UI         {platform.addresses.prefect_ui_url}")
         say(f"  its login        in {platform.state.folder / 'secrets' / 'prefect'}")
         say(f"Reduced data       {self.folder / 'processed'}")
