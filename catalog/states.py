@@ -59,3 +59,11 @@ class Verdict(StrEnum):
     OK = "ok"
     CHECK = "check"
     BAD = "bad"
+
+
+class Role(StrEnum):
+    """What a principal is: a user, the facility's staff, or a program that reports arrivals."""
+
+    USER = "user"
+    STAFF = "staff"
+    SERVICE = "service"

@@ -1,30 +1,55 @@
 """The tables of the catalogue."""
 
+from catalog.models.access import AccessGrant, AccessToken, Principal
 from catalog.models.base import Base, uuid7
+from catalog.models.custody import Hold, Replica, ReplicaFile
 from catalog.models.dataset import Calibration, Dataset, DatasetCalibration, DatasetFile
-from catalog.models.history import LifecycleEvent, Transition, VerdictRecord
-from catalog.models.place import Beamline, FlowSchema, Proposal, Sample, Storage, Visit
+from catalog.models.history import (
+    Bookmark,
+    LifecycleEvent,
+    Notification,
+    Transition,
+    VerdictRecord,
+)
+from catalog.models.place import (
+    Beamline,
+    FlowSchema,
+    Proposal,
+    Sample,
+    Storage,
+    TriggerStatus,
+    Visit,
+)
 from catalog.models.run import Attempt, Dispatch, Inbox, Lineage, Run, Step
 
 __all__ = [
+    "AccessGrant",
+    "AccessToken",
     "Attempt",
     "Base",
     "Beamline",
+    "Bookmark",
     "Calibration",
     "Dataset",
     "DatasetCalibration",
     "DatasetFile",
     "Dispatch",
     "FlowSchema",
+    "Hold",
     "Inbox",
     "LifecycleEvent",
     "Lineage",
+    "Notification",
+    "Principal",
     "Proposal",
+    "Replica",
+    "ReplicaFile",
     "Run",
     "Sample",
     "Step",
     "Storage",
     "Transition",
+    "TriggerStatus",
     "VerdictRecord",
     "Visit",
     "uuid7",

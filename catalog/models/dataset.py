@@ -16,6 +16,8 @@ class Dataset(Base):
 
     ``state`` changes only by a lifecycle event, and ``verdict`` by a row of ``verdict``; triggers
     keep both. ``taken_at`` is the start time where the data tell it, else the first sighting.
+    ``rule`` names the rule of its beamline that took it. One with ``purged_at`` is a tombstone: its
+    files are gone from the storages, and the database lets nobody undo that.
     """
 
     __tablename__ = "dataset"
@@ -55,6 +57,11 @@ class Dataset(Base):
         Index("ix_dataset_sample_id", "sample_id"),
         Index("ix_dataset_parent_id", "parent_id"),
         Index(
+            "ix_dataset_embargo_until",
+            "embargo_until",
+            postgresql_where=text("visibility = 'embargoed' AND embargo_until IS NOT NULL"),
+        ),
+        Index(
             "ix_dataset_search_text",
             "search_text",
             postgresql_using="gin",
@@ -80,6 +87,9 @@ class Dataset(Base):
     state_reason: Mapped[str | None]
     state_at: Mapped[datetime] = mapped_column(server_default=func.now())
     visibility: Mapped[str] = mapped_column(server_default=text("'embargoed'"))
+    embargo_until: Mapped[datetime | None]
+    purged_at: Mapped[datetime | None]
+    rule: Mapped[str] = mapped_column(server_default=text("''"))
     proposal_id: Mapped[UUID | None] = mapped_column(ForeignKey("proposal.id"))
     visit_id: Mapped[UUID | None] = mapped_column(ForeignKey("visit.id"))
     sample_id: Mapped[UUID | None] = mapped_column(ForeignKey("sample.id"))

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from catalog.models.base import Base, one_of, uuid7
@@ -50,7 +50,10 @@ class LifecycleEvent(Base):
 
 
 class VerdictRecord(Base):
-    """A verdict on a result, with its reasons and the figures behind it; the last one holds."""
+    """A verdict on a result, with its reasons and the figures behind it; the last one holds.
+
+    ``rules_version`` is that of the technique's rules; ``overrules`` marks a person's verdict.
+    """
 
     __tablename__ = "verdict"
     __table_args__ = (
@@ -63,5 +66,38 @@ class VerdictRecord(Base):
     verdict: Mapped[str]
     reasons: Mapped[list[Any]]
     quality: Mapped[dict[str, Any]]
+    rules_version: Mapped[str | None]
+    overrules: Mapped[bool] = mapped_column(server_default=text("false"))
     actor: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Notification(Base):
+    """A message to people. Those of one ``kind`` that wait go out as one."""
+
+    __tablename__ = "notification"
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index("ix_notification_waiting", "id", postgresql_where=text("sent_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    kind: Mapped[str]
+    key: Mapped[str]
+    beamline_id: Mapped[str | None] = mapped_column(ForeignKey("beamline.id"))
+    message: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    sent_at: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    next_try_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_error: Mapped[str | None]
+
+
+class Bookmark(Base):
+    """How far a reader of the history has come."""
+
+    __tablename__ = "bookmark"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[UUID]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

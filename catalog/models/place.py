@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from catalog.models.base import Base, uuid7
@@ -21,7 +21,12 @@ class Storage(Base):
 
 
 class Beamline(Base):
-    """A beamline as the settings describe it, published when the platform starts."""
+    """A beamline as the settings describe it, published when the platform starts.
+
+    ``rules`` are those parts of its rules that reductions need: name, technique, flow, recipe and
+    batch. Data are purged only after the intervals given here; none means never. While it is
+    paused, what lands is registered and not dispatched.
+    """
 
     __tablename__ = "beamline"
 
@@ -33,6 +38,14 @@ class Beamline(Base):
     output_template: Mapped[str]
     recipe: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     calibration_max_age: Mapped[timedelta]
+    calibration_rules: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    rules: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    triggers: Mapped[list[str]] = mapped_column(server_default=text("'{files}'"))
+    purge_derived_after: Mapped[timedelta | None]
+    purge_raw_after: Mapped[timedelta | None]
+    paused_at: Mapped[datetime | None]
+    paused_by: Mapped[str | None]
+    pause_reason: Mapped[str | None]
     published_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -93,3 +106,23 @@ class Sample(Base):
     sequence: Mapped[str | None]
     external_id: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TriggerStatus(Base):
+    """How one way of hearing about a beamline's data is: when it was last heard, and of what."""
+
+    __tablename__ = "trigger_status"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('listening', 'silent', 'unreachable', 'off')", name="state"
+        ),
+    )
+
+    beamline_id: Mapped[str] = mapped_column(ForeignKey("beamline.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    heard_at: Mapped[datetime | None]
+    arrivals: Mapped[int] = mapped_column(server_default=text("0"))
+    refused: Mapped[int] = mapped_column(server_default=text("0"))
+    note: Mapped[str | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -65,7 +65,10 @@ class Run(Base):
 
 
 class Attempt(Base):
-    """One try at a run by one process, with the fencing token that it holds."""
+    """One try at a run by one process, with the fencing token that it holds.
+
+    ``machine`` tells where it ran: software versions, digest of the lock file, CPU, GPU, driver.
+    """
 
     __tablename__ = "attempt"
     __table_args__ = (
@@ -92,6 +95,7 @@ class Attempt(Base):
     host: Mapped[str]
     pid: Mapped[int]
     process_started: Mapped[float | None]
+    machine: Mapped[dict[str, Any] | None]
     state: Mapped[str] = mapped_column(server_default=text("'running'"))
     reason: Mapped[str | None]
     claimed_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -146,13 +150,18 @@ class Lineage(Base):
 
 
 class Dispatch(Base):
-    """A row of the outbox: a flow run that Prefect shall be asked for, once (``key``)."""
+    """A row of the outbox: a flow run that Prefect shall be asked for, once (``key``).
+
+    Several rows may share a flow run: a batch of quick scans. ``waits_for`` says why one that is
+    due was not sent, and ``output_bytes`` how much room its results are expected to need.
+    """
 
     __tablename__ = "dispatch"
     __table_args__ = (
         UniqueConstraint("key"),
-        UniqueConstraint("flow_run_id"),
         CheckConstraint(one_of("lane", Lane), name="lane"),
+        Index("ix_dispatch_flow_run_id", "flow_run_id"),
+        Index("ix_dispatch_unsent", "lane", "id", postgresql_where=text("sent_at IS NULL")),
         Index(
             "uq_dispatch_unsent", "run_id", unique=True, postgresql_where=text("sent_at IS NULL")
         ),
@@ -169,22 +178,32 @@ class Dispatch(Base):
     tries: Mapped[int] = mapped_column(server_default=text("0"))
     next_try_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_error: Mapped[str | None]
+    waits_for: Mapped[str | None]
+    output_bytes: Mapped[int | None]
 
 
 class Inbox(Base):
-    """An arrival that was reported by HTTP; a trigger takes it from here."""
+    """A report that data have landed or are landing: by HTTP, Bluesky, EPICS or Kafka.
+
+    A report is a hint with details; the trigger looks at the files that it names. ``key`` is the
+    reporter's own, so that a report that comes twice is one row. ``payload`` is the latest state.
+    """
 
     __tablename__ = "inbox"
     __table_args__ = (
-        UniqueConstraint("key"),
+        UniqueConstraint("beamline_id", "source", "key"),
         Index("ix_inbox_waiting", "id", postgresql_where=text("handled_at IS NULL")),
+        Index("ix_inbox_paths", "paths", postgresql_using="gin"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     beamline_id: Mapped[str] = mapped_column(ForeignKey("beamline.id"))
-    key: Mapped[str | None]
+    source: Mapped[str]
+    key: Mapped[str]
+    paths: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     payload: Mapped[dict[str, Any]]
     actor: Mapped[str]
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     handled_at: Mapped[datetime | None]
     note: Mapped[str | None]

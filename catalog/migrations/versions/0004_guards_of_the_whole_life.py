@@ -1,0 +1,82 @@
+"""Guards of the whole life: aborting, publishing and purging, which the database itself checks.
+
+Revision 0004, 2026-11.
+"""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+MOVES = """
+INSERT INTO transition VALUES
+    ('dataset', 'acquired', 'aborted'),
+    ('dataset', 'acquired', 'incomplete'),
+    ('dataset', 'incomplete', 'registered'),
+    ('dataset', 'waiting_for_calibration', 'acquired');
+"""
+
+PUBLISHING = """
+CREATE FUNCTION check_publishing() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.visibility = 'public' AND OLD.visibility <> 'public'
+       AND NEW.kind = 'derived' AND NEW.verdict IS DISTINCT FROM 'ok' THEN
+        RAISE EXCEPTION 'the verdict on % is %: only a result that is ok becomes public, or one '
+            'whose verdict a person has overruled', NEW.id, coalesce(NEW.verdict, 'missing')
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'publishing';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER publishing BEFORE UPDATE OF visibility ON dataset
+    FOR EACH ROW EXECUTE FUNCTION check_publishing();
+"""
+
+PURGING = """
+CREATE FUNCTION check_purging() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    keep interval;
+BEGIN
+    IF NEW.purged_at IS NOT DISTINCT FROM OLD.purged_at THEN
+        RETURN NEW;
+    END IF;
+    IF OLD.purged_at IS NOT NULL THEN
+        RAISE EXCEPTION '% was purged: a tombstone stays', NEW.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'tombstone';
+    END IF;
+    SELECT CASE NEW.kind WHEN 'derived' THEN purge_derived_after ELSE purge_raw_after END
+      INTO keep FROM beamline WHERE id = NEW.beamline_id;
+    IF keep IS NULL THEN
+        RAISE EXCEPTION '% may not be purged: the settings of beamline % do not allow it',
+            NEW.id, NEW.beamline_id USING ERRCODE = 'check_violation', CONSTRAINT = 'purging';
+    END IF;
+    IF NEW.created_at + keep > clock_timestamp() THEN
+        RAISE EXCEPTION '% may not be purged before %', NEW.id, NEW.created_at + keep
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'purging';
+    END IF;
+    IF EXISTS (SELECT FROM hold WHERE dataset_id = NEW.id AND released_at IS NULL) THEN
+        RAISE EXCEPTION '% may not be purged: a person holds it', NEW.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'purging';
+    END IF;
+    IF EXISTS (SELECT FROM run r WHERE r.state IN ('waiting', 'running')
+               AND (r.dataset_id IN (NEW.id, NEW.source_id)
+                    OR EXISTS (SELECT FROM lineage l WHERE l.run_id = r.id
+                               AND l.dataset_id = NEW.id AND l.direction = 'input'))) THEN
+        RAISE EXCEPTION '% may not be purged: a run uses it', NEW.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'purging';
+    END IF;
+    IF NOT EXISTS (SELECT FROM replica WHERE dataset_id = NEW.id AND state = 'verified'
+                   AND verified_at > clock_timestamp() - interval '1 hour') THEN
+        RAISE EXCEPTION '% may not be purged: no copy of it was verified within the last hour',
+            NEW.id USING ERRCODE = 'check_violation', CONSTRAINT = 'purging';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER purging BEFORE UPDATE OF purged_at ON dataset
+    FOR EACH ROW EXECUTE FUNCTION check_purging();
+"""
+
+
+def upgrade() -> None:
+    op.execute(MOVES)
+    op.execute(PUBLISHING)
+    op.execute(PURGING)
