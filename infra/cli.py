@@ -1,15 +1,21 @@
 """The command ``dayseye``."""
 
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from infra.commands.common import (
+    DatasetId,
+    Json,
+    Limit,
+    answer,
+    catalogue,
+    print_json,
+    state_folder,
+)
 from infra.settings import ConfigurationError, load_settings
 from infra.state import StateError
 
@@ -19,9 +25,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-DatasetId = Annotated[str, typer.Argument(metavar="ID", help="Id or name of a dataset.")]
-Limit = Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)]
+PARTS: tuple[typer.Typer, ...] = ()
+for part in PARTS:
+    app.add_typer(part)
 
 
 @app.callback()
@@ -76,7 +82,7 @@ def ingest(
     """Hand over data by path, from wherever they lie."""
     from infra import cli_actions, cli_tables
 
-    with _catalogue(context.obj) as engine:
+    with catalogue(context.obj) as engine:
         rules = cli_actions.beamline(load_settings(context.obj), beamline)
         with Console(stderr=True).status(f"Looking at {path} ...") as shown:
             recorded = cli_actions.ingest(engine, path, rules)
@@ -84,7 +90,7 @@ def ingest(
             if wait:
                 cli_actions.wait_until_settled(engine, datasets, shown.update)
         views = cli_actions.datasets_by_id(engine, datasets)
-        _show(as_json, views, cli_tables.datasets)
+        answer(as_json, views, cli_tables.datasets)
     if wait and not all(view.result for view in views if view.kind == "raw"):
         raise typer.Exit(1)
 
@@ -102,11 +108,11 @@ def datasets(
     """List datasets, newest first."""
     from infra import cli_actions, cli_tables
 
-    with _catalogue(context.obj) as engine:
+    with catalogue(context.obj) as engine:
         page = cli_actions.list_datasets(
             engine, limit, beamline=beamline, proposal=proposal, state=state, text=text
         )
-    _show(as_json, page, cli_tables.datasets)
+    answer(as_json, page, cli_tables.datasets)
 
 
 @app.command()
@@ -114,9 +120,9 @@ def show(context: typer.Context, dataset: DatasetId, as_json: Json = False) -> N
     """Show one dataset: its files, history, runs and results."""
     from infra import cli_actions, cli_tables
 
-    with _catalogue(context.obj) as engine:
+    with catalogue(context.obj) as engine:
         detail = cli_actions.detail(engine, dataset)
-    _show(as_json, detail, cli_tables.detail)
+    answer(as_json, detail, cli_tables.detail)
 
 
 @app.command()
@@ -129,9 +135,9 @@ def runs(
     """List runs, newest first."""
     from infra import cli_actions, cli_tables
 
-    with _catalogue(context.obj) as engine:
+    with catalogue(context.obj) as engine:
         page = cli_actions.list_runs(engine, limit, state=state)
-    _show(as_json, page, cli_tables.runs)
+    answer(as_json, page, cli_tables.runs)
 
 
 @app.command()
@@ -147,9 +153,9 @@ def reduce(
     """Reduce a dataset again, as a new version."""
     from infra import cli_actions, cli_tables
 
-    with _catalogue(context.obj) as engine:
+    with catalogue(context.obj) as engine:
         run = cli_actions.request_run(engine, dataset, overrides or [], reason)
-    _show(as_json, [run], cli_tables.runs)
+    answer(as_json, [run], cli_tables.runs)
 
 
 @app.command()
@@ -157,11 +163,11 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     """Say how the platform stands: services, what waits, runs, failed, room."""
     from infra import cli_actions, cli_tables
 
-    with _catalogue(context.obj) as engine:
+    with catalogue(context.obj) as engine:
         found = cli_actions.status(engine)
-    services = cli_actions.services(_state(context.obj))
+    services = cli_actions.services(state_folder(context.obj))
     if as_json:
-        _print_json({"services": services, **found.model_dump(mode="json")})
+        print_json({"services": services, **found.model_dump(mode="json")})
     else:
         Console().print(*cli_tables.status(found, services), sep="\n")
 
@@ -173,7 +179,7 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
     from infra.doctor import examine
 
     findings = examine(context.obj)
-    _show(as_json, findings, cli_tables.findings)
+    answer(as_json, findings, cli_tables.findings)
     if any(finding.level == "bad" for finding in findings):
         raise typer.Exit(1)
 
@@ -197,53 +203,6 @@ def main() -> None:
     ) as error:
         Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
         sys.exit(1)
-
-
-def _state(settings_file: Path | None) -> Any:
-    """Return the state folder of the platform; it must have been up once."""
-    from infra.state import State
-
-    folder = load_settings(settings_file).state
-    if not folder.exists():
-        raise StateError(f"No platform has been up here ({folder}): start one with `dayseye up`.")
-    return State(folder)
-
-
-@contextmanager
-def _catalogue(settings_file: Path | None) -> Iterator[Any]:
-    """Connect to the platform's catalogue."""
-    from sqlalchemy.exc import OperationalError
-
-    from catalog.connection import connect
-    from infra.addresses import Addresses
-
-    addresses = Addresses(load_settings(settings_file), _state(settings_file))
-    engine = connect(addresses.application_dsn, "dayseye-cli")
-    try:
-        yield engine
-    except OperationalError as error:
-        raise StateError(
-            "The catalogue does not answer; is the platform up (`dayseye up`)? "
-            f"{str(error.orig).strip()}"
-        ) from None
-    finally:
-        engine.dispose()
-
-
-def _show(as_json: bool, found: Any, table: Any) -> None:
-    if as_json:
-        many = isinstance(found, list)
-        _print_json([_plain(each) for each in found] if many else _plain(found))
-    else:
-        Console().print(table(found))
-
-
-def _plain(view: Any) -> Any:
-    return view.model_dump(mode="json")
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 if __name__ == "__main__":

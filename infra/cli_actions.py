@@ -94,7 +94,7 @@ def detail(engine: Engine, named: str) -> DatasetDetail:
         There is none.
     """
     with Session(engine) as session:
-        found = queries.dataset_detail(session, _find(session, named))
+        found = queries.dataset_detail(session, find(session, named))
     if found is None:
         raise NotFound(f"No dataset {named}.")
     return found
@@ -116,8 +116,8 @@ def request_run(engine: Engine, named: str, overrides: Sequence[str], reason: st
     """
     actor = f"cli:{getpass.getuser()}"
     with Session(engine) as session, session.begin():
-        dataset = _find(session, named)
-        run = runs.request_run(session, dataset, _parameters(overrides), actor, reason)
+        dataset = find(session, named)
+        run = runs.request_run(session, dataset, parameters(overrides), actor, reason)
         run_id = run.id
     with Session(engine) as session:
         found = queries.run_detail(session, run_id)
@@ -140,7 +140,7 @@ def services(state: State) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _find(session: Session, named: str) -> UUID:
+def find(session: Session, named: str) -> UUID:
     """Return the id of a dataset that is given by its id or its name."""
     try:
         return UUID(named)
@@ -154,7 +154,7 @@ def _find(session: Session, named: str) -> UUID:
     raise NotFound(f"{trouble} called {named!r}; `dayseye datasets --text {named}` has the ids.")
 
 
-def _parameters(given: Sequence[str]) -> dict[str, Any]:
+def parameters(given: Sequence[str]) -> dict[str, Any]:
     """Read ``key=value`` pairs; a value is JSON (a number, true, null), else a text."""
     parameters: dict[str, Any] = {}
     for each in given:

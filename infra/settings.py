@@ -4,11 +4,10 @@
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -18,102 +17,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from infra.sections import Access, Archive, Cluster, Notifications, Runs, Services
 from triggers.beamline import Beamline, check_outputs
 
 SETTINGS_FILE = "dayseye.toml"
-PortName = Literal["postgres", "prefect", "api", "dask", "dask_dashboard"]
 
 
 class ConfigurationError(RuntimeError):
     """The settings cannot be used; the message names each key, its value and what is allowed."""
-
-
-class Section(BaseModel):
-    """A table of the settings file: unknown keys are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Services(Section):
-    """Where the services are: empty means embedded, started by ``dayseye up``."""
-
-    dsn: str | None = Field(
-        default=None,
-        description="Owner's address of a catalogue database of your own "
-        "(postgresql+psycopg2://owner:password@host/catalog); empty: the embedded PostgreSQL.",
-    )
-    application_dsn: str | None = Field(
-        default=None, description="The same database through a role that owns nothing in it."
-    )
-    prefect_dsn: str | None = Field(
-        default=None, description="Prefect's database (postgresql+asyncpg://...)."
-    )
-    prefect_api_url: str | None = Field(
-        default=None, description="A Prefect server of your own; empty: one is started."
-    )
-    host: str = Field(default="127.0.0.1", description="Address that the services listen on.")
-    public_url: str | None = Field(
-        default=None, description="Address of the API in links, behind a proxy for example."
-    )
-    ports: Mapping[PortName, int] = Field(
-        default_factory=dict,
-        description="Fixed ports; a port that is not given is chosen once and kept.",
-    )
-
-    @model_validator(mode="after")
-    def _all_or_no_databases(self) -> "Services":
-        given = [self.dsn, self.application_dsn, self.prefect_dsn]
-        if any(given) and not all(given):
-            raise ValueError(
-                "dsn, application_dsn and prefect_dsn belong together: give all three, or none "
-                "for the embedded PostgreSQL"
-            )
-        return self
-
-
-class Cluster(Section):
-    """The Dask cluster that the chunks of a reduction go to."""
-
-    kind: Literal["auto", "cpu", "gpu", "address"] = Field(
-        default="auto", description="auto: GPUs when there are some; address: a running scheduler."
-    )
-    address: str | None = Field(default=None, description="Scheduler, as tls://host:port.")
-    tls_folder: Path | None = Field(
-        default=None, description="Folder with ca.pem, cert.pem and key.pem of that scheduler."
-    )
-    workers: int | None = Field(default=None, ge=1, description="Empty: one per core or GPU.")
-    threads: int = Field(default=1, ge=1, description="Threads per worker.")
-    memory_limit: str = Field(
-        default="auto", description="Memory per worker, as '4GiB'; auto: an equal share."
-    )
-    dashboard: bool = Field(default=False, description="Serve Dask's own pages on the loopback.")
-
-    @model_validator(mode="after")
-    def _address_is_complete(self) -> "Cluster":
-        if self.kind == "address" and not (self.address and self.tls_folder):
-            raise ValueError("kind 'address' needs address and tls_folder")
-        return self
-
-
-class Runs(Section):
-    """How runs are started and looked after."""
-
-    at_once: int | None = Field(default=None, ge=1, description="Empty: half the cores, 2 to 4.")
-    attempts: int = Field(default=3, ge=1, description="Attempts of a run before it has failed.")
-    waiting_in_prefect: int = Field(
-        default=20, ge=1, description="Runs handed to Prefect that have not started yet, at most."
-    )
-    free_disk_gb: float = Field(
-        default=1.0, ge=0, description="No run starts with less free where outputs go."
-    )
-    stale_seconds: float = Field(
-        default=60.0, gt=0, description="An attempt without a heartbeat for so long is lost."
-    )
-
-    @property
-    def limit(self) -> int:
-        """Runs at once on this machine."""
-        return self.at_once or min(4, max(2, (os.cpu_count() or 1) // 2))
 
 
 class Settings(BaseSettings):
@@ -127,6 +38,9 @@ class Settings(BaseSettings):
     services: Services = Services()
     cluster: Cluster = Cluster()
     runs: Runs = Runs()
+    access: Access = Access()
+    archive: Archive = Archive()
+    notifications: Notifications = Notifications()
     beamlines: tuple[Beamline, ...] = ()
 
     @model_validator(mode="after")
@@ -218,6 +132,9 @@ def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
         "services": Services,
         "cluster": Cluster,
         "runs": Runs,
+        "access": Access,
+        "archive": Archive,
+        "notifications": Notifications,
         "beamlines": Beamline,
     }
     model = tables.get(location[0], Settings) if len(location) > 1 else Settings

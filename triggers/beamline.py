@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from triggers.rules import CalibrationRule, Purge, Rule, Triggers
+
 OUTPUT_FIELDS = ("beamline", "proposal", "visit", "sample", "scan")
 PATH_FIELDS = ("proposal", "visit", "sample", "scan")
 
@@ -57,6 +59,18 @@ class Beamline(BaseModel):
     )
     calibration_max_age_hours: float = Field(
         default=24.0, gt=0, description="Flats and darks that are older do not serve a scan."
+    )
+    rules: tuple[Rule, ...] = Field(
+        default=(), description="Ordered; what no rule matches is as the beamline says."
+    )
+    triggers: Triggers = Field(default=Triggers(), description="How its data announce themselves.")
+    calibrations: dict[str, CalibrationRule] = Field(
+        default_factory=dict, description="By kind (flat, dark, ...): which ones serve a scan."
+    )
+    purge: Purge = Field(default=Purge(), description="After how long data may be purged.")
+    output_group: str = Field(default="", description="Group that owns results; {proposal} too.")
+    output_mode: str = Field(
+        default="", pattern=r"^(0[0-7]{3})?$", description="Mode of results' folders, as '0750'."
     )
 
     @field_validator("output")

@@ -113,9 +113,7 @@ class TriggerStatus(Base):
 
     __tablename__ = "trigger_status"
     __table_args__ = (
-        CheckConstraint(
-            "state IN ('listening', 'silent', 'unreachable', 'off')", name="state"
-        ),
+        CheckConstraint("state IN ('listening', 'silent', 'unreachable', 'off')", name="state"),
     )
 
     beamline_id: Mapped[str] = mapped_column(ForeignKey("beamline.id"), primary_key=True)

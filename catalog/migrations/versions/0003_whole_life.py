@@ -134,7 +134,8 @@ CREATE TABLE access_grant (
     CONSTRAINT fk_access_grant_principal_id FOREIGN KEY(principal_id) REFERENCES principal (id),
     CONSTRAINT fk_access_grant_proposal_id FOREIGN KEY(proposal_id) REFERENCES proposal (id)
 );
-CREATE UNIQUE INDEX uq_access_grant_open ON access_grant (principal_id, proposal_id) WHERE revoked_at IS NULL;
+CREATE UNIQUE INDEX uq_access_grant_open ON access_grant (principal_id, proposal_id)
+    WHERE revoked_at IS NULL;
 
 CREATE TABLE notification (
     id UUID NOT NULL,
@@ -170,7 +171,8 @@ CREATE TABLE trigger_status (
     note TEXT,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_trigger_status PRIMARY KEY (beamline_id, kind),
-    CONSTRAINT ck_trigger_status_state CHECK (state IN ('listening', 'silent', 'unreachable', 'off')),
+    CONSTRAINT ck_trigger_status_state
+        CHECK (state IN ('listening', 'silent', 'unreachable', 'off')),
     CONSTRAINT fk_trigger_status_beamline_id FOREIGN KEY(beamline_id) REFERENCES beamline (id)
 );
 """

@@ -1,0 +1,1 @@
+"""The subcommands of ``dayseye``, one module per subject; each has an ``app``."""
