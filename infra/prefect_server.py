@@ -7,6 +7,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import infra
+from infra.sections import Runs
 from infra.state import State
 
 LOGGING_FILE = Path(infra.__file__).parent / "prefect_logging.yml"
@@ -60,6 +61,22 @@ def server_environment(state: State, port: int, host: str, dsn: str) -> dict[str
         "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "8",
         "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "8",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    }
+
+
+def retention(runs: Runs) -> dict[str, str]:
+    """Return the settings by which the server forgets ended runs and events after their time.
+
+    Its own vacuum does that, each hour in small pieces; by default it forgets events alone.
+    """
+    day, hour = 86_400, 3_600
+    # The server takes no less than an hour.
+    ended = max(runs.prefect_days * day, hour + 1)
+    events = max(runs.prefect_event_days * day, hour + 1)
+    return {
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": f"{ended:.0f}",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"{events:.0f}",
     }
 
 

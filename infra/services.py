@@ -7,7 +7,13 @@ from pathlib import Path
 from infra.addresses import Addresses
 from infra.cluster_file import reachable, write_cluster_file
 from infra.postgres import EmbeddedPostgres
-from infra.prefect_server import answers, http_ok, server_command, server_environment
+from infra.prefect_server import (
+    answers,
+    http_ok,
+    retention,
+    server_command,
+    server_environment,
+)
 from infra.supervisor import Command, Service
 
 
@@ -52,6 +58,7 @@ def services(addresses: Addresses, settings_file: Path) -> list[Service]:
             after=("catalogue",),
         ),
         Service("triggers", lambda: module("serve_triggers"), after=("catalogue",)),
+        Service("caretaker", lambda: module("serve_caretaker"), after=("catalogue",)),
         # Both wait for Prefect themselves, and load what they need meanwhile.
         Service("dispatcher", lambda: module("serve_dispatcher"), after=("catalogue",)),
         Service(
@@ -83,7 +90,8 @@ def _prefect(addresses: Addresses, environment: dict[str, str], after: tuple[str
         own = server_environment(
             addresses.state, addresses.port("prefect"), addresses.host, addresses.prefect_dsn
         )
-        return Command(server_command(), {**environment, **own})
+        keep = retention(addresses.settings.runs)
+        return Command(server_command(), {**environment, **own, **keep})
 
     return Service(
         "prefect", command, ready=lambda: answers(addresses.prefect_api_url), after=after

@@ -30,7 +30,7 @@ class State:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
-        for each in (self.folder, self.logs):
+        for each in (self.folder, self.logs, self.folder / "pulse"):
             each.mkdir(parents=True, exist_ok=True)
         for each in (self.folder / "secrets", self.tls, self.prefect_home):
             each.mkdir(mode=0o700, exist_ok=True)
@@ -65,6 +65,10 @@ class State:
     def services_file(self) -> Path:
         """What the supervisor says about its services."""
         return self.folder / "services.json"
+
+    def pulse(self, service: str) -> Path:
+        """Return the file that a service touches while it works."""
+        return self.folder / "pulse" / service
 
     @contextmanager
     def lock(self) -> Iterator[None]:
