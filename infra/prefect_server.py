@@ -76,7 +76,7 @@ def retention(runs: Runs) -> dict[str, str]:
     return {
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": f"{ended:.0f}",
-        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"{events:.0f}",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{events:.0f}S",
     }
 
 
