@@ -43,6 +43,8 @@ class Beamline(Base):
     triggers: Mapped[list[str]] = mapped_column(server_default=text("'{files}'"))
     purge_derived_after: Mapped[timedelta | None]
     purge_raw_after: Mapped[timedelta | None]
+    output_group: Mapped[str] = mapped_column(server_default=text("''"))
+    output_mode: Mapped[str] = mapped_column(server_default=text("''"))
     paused_at: Mapped[datetime | None]
     paused_by: Mapped[str | None]
     pause_reason: Mapped[str | None]

@@ -152,8 +152,9 @@ class Lineage(Base):
 class Dispatch(Base):
     """A row of the outbox: a flow run that Prefect shall be asked for, once (``key``).
 
-    Several rows may share a flow run: a batch of quick scans. ``waits_for`` says why one that is
-    due was not sent, and ``output_bytes`` how much room its results are expected to need.
+    Several rows may share a flow run: a batch of quick scans, which ``batch_id`` joins before it is
+    sent. ``waits_for`` says why one that is due was not sent, and ``output_bytes`` how much room
+    its results are expected to need.
     """
 
     __tablename__ = "dispatch"
@@ -161,6 +162,7 @@ class Dispatch(Base):
         UniqueConstraint("key"),
         CheckConstraint(one_of("lane", Lane), name="lane"),
         Index("ix_dispatch_flow_run_id", "flow_run_id"),
+        Index("ix_dispatch_batch_id", "batch_id", postgresql_where=text("sent_at IS NULL")),
         Index("ix_dispatch_unsent", "lane", "id", postgresql_where=text("sent_at IS NULL")),
         Index(
             "uq_dispatch_unsent", "run_id", unique=True, postgresql_where=text("sent_at IS NULL")
@@ -180,6 +182,7 @@ class Dispatch(Base):
     last_error: Mapped[str | None]
     waits_for: Mapped[str | None]
     output_bytes: Mapped[int | None]
+    batch_id: Mapped[UUID | None]
 
 
 class Inbox(Base):

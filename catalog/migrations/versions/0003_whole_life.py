@@ -15,6 +15,8 @@ ALTER TABLE beamline
     ADD triggers TEXT[] DEFAULT '{files}' NOT NULL,
     ADD purge_derived_after INTERVAL,
     ADD purge_raw_after INTERVAL,
+    ADD output_group TEXT DEFAULT '' NOT NULL,
+    ADD output_mode TEXT DEFAULT '' NOT NULL,
     ADD paused_at TIMESTAMP WITH TIME ZONE,
     ADD paused_by TEXT,
     ADD pause_reason TEXT;
@@ -32,7 +34,9 @@ ALTER TABLE attempt ADD machine JSONB;
 ALTER TABLE dispatch
     DROP CONSTRAINT uq_dispatch_flow_run_id,
     ADD waits_for TEXT,
-    ADD output_bytes BIGINT;
+    ADD output_bytes BIGINT,
+    ADD batch_id UUID;
+CREATE INDEX ix_dispatch_batch_id ON dispatch (batch_id) WHERE sent_at IS NULL;
 CREATE INDEX ix_dispatch_flow_run_id ON dispatch (flow_run_id);
 CREATE INDEX ix_dispatch_unsent ON dispatch (lane, id) WHERE sent_at IS NULL;
 
