@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from catalog import calibrations, recipes
+from catalog import calibrations, memo, recipes
 from catalog.lifecycle import move, note
 from catalog.models import (
     Beamline,
@@ -67,16 +67,26 @@ def record(session: Session, sighting: Sighting) -> Recorded:
     """
     check_names(sighting.files)
     beamline = recipes.beamline_of(session, sighting.beamline)
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(beamline.id, 0))))
+    one_after_the_other(session, beamline)
     dataset = _latest(session, sighting) or _unidentified(session, sighting)
     if dataset is None:
         dataset = _create(session, sighting, generation=1)
-        return _advance(session, sighting, beamline, dataset, created=True)
+        return advance(session, sighting, beamline, dataset, created=True)
     if dataset.state in GROWING:
         enter_files(session, dataset, sighting.files)
         _describe(session, dataset, sighting)
-        return _advance(session, sighting, beamline, dataset)
+        return advance(session, sighting, beamline, dataset)
     return _seen_again(session, sighting, beamline, dataset)
+
+
+def one_after_the_other(session: Session, beamline: Beamline) -> None:
+    """Wait until no other transaction enters arrivals of a beamline, and keep others waiting."""
+
+    def lock() -> bool:
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(beamline.id, 0))))
+        return True
+
+    memo.once(session, ("one after the other", beamline.id), lock)
 
 
 def known_files(session: Session, beamline: str) -> set[tuple[str, int, int, int]]:
@@ -109,7 +119,7 @@ def known_files(session: Session, beamline: str) -> set[tuple[str, int, int, int
 # -- what a sighting leads to ---------------------------------------------------------------
 
 
-def _advance(
+def advance(
     session: Session,
     sighting: Sighting,
     beamline: Beamline,
@@ -147,7 +157,7 @@ def _seen_again(
         return _recorded(session, dataset, "moved")
     if changes.other_file and not sighting.has_identity:
         dataset = _create(session, sighting, generation=dataset.generation + 1)
-        return _advance(session, sighting, beamline, dataset, created=True)
+        return advance(session, sighting, beamline, dataset, created=True)
     return _changed(session, sighting, beamline, dataset, changes)
 
 
@@ -162,7 +172,7 @@ def _recheck(
     if sighting.stage == "broken":
         why = f"the files changed, and are still broken: {sighting.reason}"
         move(session, dataset, DatasetState.ACQUIRED, actor=sighting.actor, reason=why)
-    return _advance(session, sighting, beamline, dataset)
+    return advance(session, sighting, beamline, dataset)
 
 
 def go_on(session: Session, dataset: Dataset, beamline: Beamline, actor: str) -> None:
@@ -271,6 +281,15 @@ def _unidentified(session: Session, sighting: Sighting) -> Dataset | None:
 
 
 def _create(session: Session, sighting: Sighting, generation: int) -> Dataset:
+    dataset = new_dataset(session, sighting, generation)
+    session.add(dataset)
+    note(session, dataset, "registered", actor=sighting.actor, details={"stage": sighting.stage})
+    enter_files(session, dataset, sighting.files)
+    return dataset
+
+
+def new_dataset(session: Session, sighting: Sighting, generation: int = 1) -> Dataset:
+    """Make a dataset's row, which the caller adds, with all that is known about it by now."""
     suffix = f"#{generation}" if generation > 1 else ""
     dataset = Dataset(
         id=uuid7(),
@@ -282,9 +301,6 @@ def _create(session: Session, sighting: Sighting, generation: int) -> Dataset:
         taken_at=sighting.started_at or datetime.now(UTC),
     )
     _describe(session, dataset, sighting)
-    session.add(dataset)
-    note(session, dataset, "registered", actor=sighting.actor, details={"stage": sighting.stage})
-    enter_files(session, dataset, sighting.files)
     return dataset
 
 
@@ -320,20 +336,29 @@ def _enter_calibration(session: Session, dataset: Dataset, sighting: Sighting) -
 
 
 def _proposal(session: Session, code: str) -> UUID:
-    session.execute(insert(Proposal).values(id=uuid7(), code=code).on_conflict_do_nothing())
-    return session.scalars(select(Proposal.id).where(Proposal.code == code)).one()
+    def ask() -> UUID:
+        session.execute(insert(Proposal).values(id=uuid7(), code=code).on_conflict_do_nothing())
+        return session.scalars(select(Proposal.id).where(Proposal.code == code)).one()
+
+    return memo.once(session, ("proposal", code), ask)
 
 
 def _visit(session: Session, proposal_id: UUID, code: str) -> UUID:
-    values = {"id": uuid7(), "proposal_id": proposal_id, "code": code}
-    session.execute(insert(Visit).values(**values).on_conflict_do_nothing())
-    return session.scalars(
-        select(Visit.id).where(Visit.proposal_id == proposal_id, Visit.code == code)
-    ).one()
+    def ask() -> UUID:
+        values = {"id": uuid7(), "proposal_id": proposal_id, "code": code}
+        session.execute(insert(Visit).values(**values).on_conflict_do_nothing())
+        return session.scalars(
+            select(Visit.id).where(Visit.proposal_id == proposal_id, Visit.code == code)
+        ).one()
+
+    return memo.once(session, ("visit", proposal_id, code), ask)
 
 
 def _sample(session: Session, proposal_id: UUID | None, name: str) -> UUID:
-    values = {"id": uuid7(), "proposal_id": proposal_id, "name": name}
-    session.execute(insert(Sample).values(**values).on_conflict_do_nothing())
-    mine = Sample.proposal_id.is_not_distinct_from(proposal_id)
-    return session.scalars(select(Sample.id).where(mine, Sample.name == name)).one()
+    def ask() -> UUID:
+        values = {"id": uuid7(), "proposal_id": proposal_id, "name": name}
+        session.execute(insert(Sample).values(**values).on_conflict_do_nothing())
+        mine = Sample.proposal_id.is_not_distinct_from(proposal_id)
+        return session.scalars(select(Sample.id).where(mine, Sample.name == name)).one()
+
+    return memo.once(session, ("sample", proposal_id, name), ask)

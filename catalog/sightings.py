@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from catalog import recipes
+from catalog import memo, recipes
 from catalog.errors import CatalogError
 from catalog.models import Dataset, DatasetFile, uuid7
 
@@ -161,7 +161,13 @@ def _upsert(
 
 
 def _storages(session: Session, files: Sequence[SightedFile]) -> dict[str, UUID]:
-    return {name: recipes.storage(session, name).id for name in {file.storage for file in files}}
+    names = {file.storage for file in files}
+    return {name: storage_id(session, name) for name in names}
+
+
+def storage_id(session: Session, name: str) -> UUID:
+    """Return the id of a storage by its name or folder."""
+    return memo.once(session, ("storage", name), lambda: recipes.storage(session, name).id)
 
 
 def _same_state(row: DatasetFile, file: SightedFile) -> bool:
