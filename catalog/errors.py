@@ -23,3 +23,7 @@ class Fenced(CatalogError):  # noqa: N818
 
 class DatabaseTooNew(CatalogError):  # noqa: N818
     """The database was migrated by a later version of Dayseye."""
+
+
+class Forbidden(CatalogError):  # noqa: N818
+    """Who asks may see this and not do it; the sentence says who may."""

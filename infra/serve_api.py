@@ -1,13 +1,25 @@
 """The process of the API and the pages."""
 
+from urllib.parse import urlsplit
+
 import uvicorn
 
+from catalog.access import AnonymousMode
 from catalog.api.app import create_app
+from catalog.api.security import LOOPBACK
 from catalog.connection import engine_from_environment
 from infra.addresses import Addresses
 from infra.logs import log_to_stdout
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
 from infra.state import State
+
+
+def shown_without_token(settings: Settings, addresses: Addresses) -> AnonymousMode:
+    """Return what is shown without a token: as set, else all where others cannot reach the API."""
+    if settings.access.anonymous != "auto":
+        return settings.access.anonymous
+    names = (addresses.host, urlsplit(addresses.public_url).hostname)
+    return "all" if all(name in LOOPBACK for name in names) else "public"
 
 
 def main() -> None:
@@ -20,6 +32,7 @@ def main() -> None:
         public_url=addresses.public_url,
         prefect_ui_url=addresses.prefect_ui_url,
         token=addresses.state.secret("api"),
+        anonymous=shown_without_token(settings, addresses),
     )
     uvicorn.run(
         app,

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
+from catalog.access import AnonymousMode
 from catalog.api import datasets, files, health, metrics, openapi, problems, runs
 from catalog.api.metrics import Latency
 from catalog.api.security import Guard
@@ -17,11 +18,19 @@ DESCRIPTION = """\
 What landed at the beamlines, what it was reduced to, and how.
 
 Lists are pages by key: pass `next_cursor` back as `cursor`. Times are UTC. Errors are problem
-details (RFC 9457). Reading needs no token on the loopback interface; asking for a run does.
+details (RFC 9457). A token says who asks, and so what is shown: data of proposals that were granted
+to them, and what is public; the rest is not there (404). Every change needs a token.
 """
 
 
-def create_app(engine: Engine, *, public_url: str, prefect_ui_url: str, token: str) -> FastAPI:
+def create_app(
+    engine: Engine,
+    *,
+    public_url: str,
+    prefect_ui_url: str,
+    token: str,
+    anonymous: AnonymousMode = "public",
+) -> FastAPI:
     """Make the application.
 
     Parameters
@@ -33,7 +42,9 @@ def create_app(engine: Engine, *, public_url: str, prefect_ui_url: str, token: s
     prefect_ui_url
         The address of the Prefect UI, for links; empty when there is none.
     token
-        What a request for a change must carry. Never empty.
+        The installation's own, which may do everything. Never empty.
+    anonymous
+        What is shown to who shows no token: all, what is public, or nothing.
 
     Raises
     ------
@@ -52,7 +63,9 @@ def create_app(engine: Engine, *, public_url: str, prefect_ui_url: str, token: s
         redoc_url=None,
         license_info={"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
     )
-    app.state.service = Service(engine, public_url.rstrip("/"), prefect_ui_url.rstrip("/"), token)
+    app.state.service = Service(
+        engine, public_url.rstrip("/"), prefect_ui_url.rstrip("/"), token, anonymous
+    )
     app.state.latencies = CollectorRegistry()
     for part in (datasets, files, runs, health, metrics):
         app.include_router(part.router)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 from catalog import queries
 from catalog.api.paging import PageQuery
 from catalog.api.problems import not_found, responses
+from catalog.api.security import ReaderDep
 from catalog.api.service import ServiceDep
 from catalog.queries import DatasetDetail, DatasetFilter, DatasetSummary, Lineage, Page
 
@@ -23,17 +24,17 @@ class DatasetQuery(DatasetFilter, PageQuery):
 
 @router.get("", responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY))
 def list_datasets(
-    service: ServiceDep, query: Annotated[DatasetQuery, Query()]
+    service: ServiceDep, viewer: ReaderDep, query: Annotated[DatasetQuery, Query()]
 ) -> Page[DatasetSummary]:
     """List datasets, newest first, with their current result and latest run."""
-    with service.snapshot() as session:
+    with service.snapshot(viewer) as session:
         return queries.list_datasets(session, query, cursor=query.cursor, limit=query.limit)
 
 
 @router.get("/{dataset_id}", responses=responses(HTTPStatus.NOT_FOUND))
-def get_dataset(dataset_id: UUID, service: ServiceDep) -> DatasetDetail:
+def get_dataset(dataset_id: UUID, service: ServiceDep, viewer: ReaderDep) -> DatasetDetail:
     """Show a dataset with its files, lifecycle, runs, versions, previews and verdict."""
-    with service.snapshot() as session:
+    with service.snapshot(viewer) as session:
         detail = queries.dataset_detail(session, dataset_id, flow_run_url=service.flow_run_url)
     if detail is None:
         raise not_found("dataset", dataset_id)
@@ -41,9 +42,9 @@ def get_dataset(dataset_id: UUID, service: ServiceDep) -> DatasetDetail:
 
 
 @router.get("/{dataset_id}/lineage", responses=responses(HTTPStatus.NOT_FOUND))
-def get_lineage(dataset_id: UUID, service: ServiceDep) -> Lineage:
+def get_lineage(dataset_id: UUID, service: ServiceDep, viewer: ReaderDep) -> Lineage:
     """Show where a dataset comes from and what was made of it."""
-    with service.snapshot() as session:
+    with service.snapshot(viewer) as session:
         lineage = queries.lineage(session, dataset_id)
     if lineage is None:
         raise not_found("dataset", dataset_id)

@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, Response
 
 from catalog import queries
 from catalog.api.problems import ProblemError, not_found, responses
+from catalog.api.security import ReaderDep
 from catalog.api.service import ServiceDep
 from catalog.queries import ServedFile
 
@@ -31,9 +32,11 @@ CACHE = "private, max-age=31536000, immutable"
         **responses(HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN, HTTPStatus.GONE),
     },
 )
-def get_content(dataset_id: UUID, file_id: UUID, request: Request, service: ServiceDep) -> Response:
+def get_content(
+    dataset_id: UUID, file_id: UUID, request: Request, service: ServiceDep, viewer: ReaderDep
+) -> Response:
     """Send a file of a derived dataset; pictures are shown in place, ranges are honoured."""
-    with service.snapshot() as session:
+    with service.snapshot(viewer) as session:
         file = queries.served_file(session, dataset_id, file_id)
     if file is None:
         raise not_found("file", f"{file_id} of dataset {dataset_id}")
@@ -43,9 +46,10 @@ def get_content(dataset_id: UUID, file_id: UUID, request: Request, service: Serv
             f"Only files of derived datasets are served here; {file.path} belongs to a "
             f"{file.kind} dataset: read it where it lies, on the storage {file.storage!r}",
         )
-    headers = {"Cache-Control": CACHE}
+    # who logs out or in must ask again
+    headers = {"Cache-Control": CACHE, "Vary": "Authorization, Cookie"}
     if file.media_type in INLINE:
-        # the Prefect UI shows previews, and is another origin; ids cannot be guessed
+        # the Prefect UI shows previews, and is another origin of the same site: it sends our login
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     if file.digest:
         headers["ETag"] = f'"{file.digest}"'

@@ -10,7 +10,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from catalog import queries
+from catalog.access import EVERYTHING
 from catalog.api.problems import responses
+from catalog.api.security import OperatorDep
 from catalog.api.service import ServiceDep
 from catalog.queries import Disk, Status, Storage
 
@@ -31,7 +33,7 @@ class Health(BaseModel):
 @router.get("/health", responses=responses(HTTPStatus.SERVICE_UNAVAILABLE))
 def get_health(service: ServiceDep) -> Health:
     """Say whether the catalogue answers, and whether work flows out of it."""
-    with service.snapshot() as session:
+    with service.snapshot(EVERYTHING) as session:
         outbox = queries.outbox(session)
         revision = queries.schema_version(session)
     return Health(
@@ -41,10 +43,10 @@ def get_health(service: ServiceDep) -> Health:
     )
 
 
-@router.get("/status")
-def get_status(service: ServiceDep) -> Status:
+@router.get("/status", responses=responses(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN))
+def get_status(service: ServiceDep, viewer: OperatorDep) -> Status:
     """Count what waits, runs, failed and stands in quarantine."""
-    with service.snapshot() as session:
+    with service.snapshot(EVERYTHING) as session:
         return queries.status(session, disks=measure(queries.storages(session)))
 
 

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.api.health import get_status
+from catalog.api.security import OperatorDep
 from catalog.api.service import ServiceDep
 from catalog.queries import Status
 
@@ -84,9 +85,9 @@ def _by(name: str, help_text: str, label: str, counts: dict[str, int]) -> GaugeM
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-def get_metrics(request: Request, service: ServiceDep) -> Response:
+def get_metrics(request: Request, service: ServiceDep, viewer: OperatorDep) -> Response:
     """Return the figures in Prometheus's text format."""
-    status = get_status(service)
+    status = get_status(service, viewer)
     now = CollectorRegistry()
     now.register(CatalogueFigures(status))
     latencies: CollectorRegistry = request.app.state.latencies

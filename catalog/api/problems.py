@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from catalog.errors import CatalogError, InvalidParameters, NotFound
+from catalog.errors import CatalogError, Forbidden, InvalidParameters, NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +135,8 @@ def _refused(request: Request, error: CatalogError) -> ProblemError:
     match error:
         case NotFound():
             return ProblemError(HTTPStatus.NOT_FOUND, str(error))
+        case Forbidden():
+            return ProblemError(HTTPStatus.FORBIDDEN, str(error))
         case InvalidParameters():
             errors = [InvalidField(where="body.recipe", message=str(error))]
             return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), errors=errors)

@@ -1,4 +1,4 @@
-"""Who may ask and how: host names, headers, the token that a change needs."""
+"""Who asks, and how they may: tokens and logins, host names, headers."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ import hmac
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
+from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.orm import Session
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from catalog.access import Viewer, anonymous, demand_write, known_by
 from catalog.api.problems import ProblemError, problem_response
-from catalog.api.service import ServiceDep
+from catalog.api.service import Service, ServiceDep
+from catalog.states import Role
 
+COOKIE = "dayseye_session"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+HOW = "Send it as the header `Authorization: Bearer TOKEN`, or log in with it at /login"
+# the token that `dayseye up` makes: the programs of the installation, which name who asked
+INSTALLATION = Viewer("api", Role.STAFF, sees_all=True, speaks_for_others=True)
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 HEADERS = {
@@ -29,28 +38,161 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-_bearer = HTTPBearer(auto_error=False, description="The token of this installation.")
+_bearer = HTTPBearer(auto_error=False, description="A token of `dayseye token create`.")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def require_token(
-    service: ServiceDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> None:
-    """Let a request through that carries the installation's token.
+def get_viewer(request: Request, service: ServiceDep, credentials: Credentials) -> Viewer:
+    """Return who asks, by the header's token or the browser's login; else the anonymous viewer.
 
     Raises
     ------
     ProblemError
-        401 when the token is missing or wrong.
+        401 when a token is given that does not hold: nobody shall believe that it did.
     """
-    given = credentials.credentials if credentials else ""
-    if not hmac.compare_digest(given.encode(), service.token.encode()):
+    if credentials is not None:
+        known = _by_token(service, credentials.credentials)
+        if known is None:
+            raise unauthorized(
+                "The token in the header Authorization is not known, has expired or was revoked"
+            )
+        return known
+    if COOKIE in request.cookies:
+        with Session(service.engine) as session:
+            known = known_by(session, request.cookies[COOKIE])
+        if known is not None:
+            if request.method not in SAFE_METHODS:
+                demand_same_origin(request)
+            return known
+    return anonymous(service.anonymous)
+
+
+def _by_token(service: Service, given: str) -> Viewer | None:
+    if hmac.compare_digest(given.encode(), service.token.encode()):
+        return INSTALLATION
+    with Session(service.engine) as session:
+        return known_by(session, given)
+
+
+def demand_same_origin(request: Request) -> None:
+    """Let pass what one of our own pages sends: a browser adds its login to others' forms, too.
+
+    Raises
+    ------
+    ProblemError
+        403 when the browser says that another site sends this, or does not say who does.
+    """
+    origin = request.headers.get("origin", "")
+    ours = urlsplit(origin).netloc == request.headers.get("host", "")
+    if request.headers.get("sec-fetch-site") == "same-origin" or (origin and ours):
+        return
+    raise ProblemError(
+        HTTPStatus.FORBIDDEN,
+        "The browser does not say that this comes from a page of this service; "
+        "open the page here and send it again",
+    )
+
+
+def unauthorized(detail: str) -> ProblemError:
+    """Return the error for a request that does not say who asks."""
+    return ProblemError(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def require_reader(viewer: Annotated[Viewer, Depends(get_viewer)]) -> Viewer:
+    """Let pass who may see anything at all; what exactly, the queries decide.
+
+    Raises
+    ------
+    ProblemError
+        401 when nothing is shown without a token here.
+    """
+    if viewer.role is None and not (viewer.sees_all or viewer.sees_public):
+        raise unauthorized(f"Nothing is shown here without a token. {HOW}")
+    return viewer
+
+
+def require_principal(viewer: Annotated[Viewer, Depends(get_viewer)]) -> Viewer:
+    """Let pass who says who they are.
+
+    Raises
+    ------
+    ProblemError
+        401 otherwise.
+    """
+    if viewer.role is None:
+        raise unauthorized(f"This needs a token. {HOW}")
+    return viewer
+
+
+def require_operator(viewer: Annotated[Viewer, Depends(get_viewer)]) -> Viewer:
+    """Let pass who may see how the whole facility stands.
+
+    Raises
+    ------
+    ProblemError
+        401 without a token, 403 with one of a user.
+    """
+    if viewer.sees_all or viewer.may_report:
+        return viewer
+    require_principal(viewer)
+    raise ProblemError(HTTPStatus.FORBIDDEN, "This is shown to the staff alone")
+
+
+def require_staff(viewer: Annotated[Viewer, Depends(require_principal)]) -> Viewer:
+    """Let pass the staff.
+
+    Raises
+    ------
+    ProblemError
+        401 without a token, 403 with one of somebody else.
+    """
+    if not viewer.is_staff:
+        raise ProblemError(HTTPStatus.FORBIDDEN, f"{viewer.name} is not staff, who alone may this")
+    return viewer
+
+
+def require_reporter(viewer: Annotated[Viewer, Depends(require_principal)]) -> Viewer:
+    """Let pass who may report arrivals: staff, and programs with the role ``service``.
+
+    Raises
+    ------
+    ProblemError
+        401 without a token, 403 with one of a user.
+    """
+    if not viewer.may_report:
         raise ProblemError(
-            HTTPStatus.UNAUTHORIZED,
-            "A change needs the header `Authorization: Bearer TOKEN` with the token of this "
-            "installation",
-            headers={"WWW-Authenticate": "Bearer"},
+            HTTPStatus.FORBIDDEN,
+            "Arrivals are reported by staff and by programs (`dayseye token create NAME --role "
+            "service`)",
         )
+    return viewer
+
+
+def require_write(
+    dataset_id: UUID, service: ServiceDep, viewer: Annotated[Viewer, Depends(require_principal)]
+) -> Viewer:
+    """Let pass who may change the dataset that the path names as ``dataset_id``.
+
+    Raises
+    ------
+    NotFound
+        There is no such dataset for them.
+    Forbidden
+        They may only see it.
+    """
+    with Session(service.engine) as session:
+        demand_write(session, viewer, dataset_id)
+    return viewer
+
+
+ReaderDep = Annotated[Viewer, Depends(require_reader)]
+"""Who reads: open every query with ``service.snapshot(viewer)``."""
+PrincipalDep = Annotated[Viewer, Depends(require_principal)]
+OperatorDep = Annotated[Viewer, Depends(require_operator)]
+StaffDep = Annotated[Viewer, Depends(require_staff)]
+ReporterDep = Annotated[Viewer, Depends(require_reporter)]
+WriterDep = Annotated[Viewer, Depends(require_write)]
+"""Who changes the path's ``dataset_id``; ``viewer.actor()`` is for the history."""
 
 
 def host_name(host_header: str) -> str:

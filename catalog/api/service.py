@@ -11,6 +11,8 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from catalog.access import AnonymousMode, ViewedSession, Viewer
+
 
 @dataclass(frozen=True)
 class Service:
@@ -20,14 +22,15 @@ class Service:
     public_url: str
     prefect_ui_url: str
     token: str = field(repr=False)
+    anonymous: AnonymousMode = "public"
 
     def flow_run_url(self, flow_run_id: str) -> str:
         """Return where the Prefect UI shows a flow run."""
         return f"{self.prefect_ui_url}/runs/flow-run/{flow_run_id}"
 
     @contextmanager
-    def snapshot(self) -> Generator[Session]:
-        """Open a read-only session whose queries all see the catalogue at one moment.
+    def snapshot(self, viewer: Viewer) -> Generator[Session]:
+        """Open a read-only session in which a viewer sees the catalogue at one moment.
 
         A page is made of several queries; a run that completes between two of them must not show
         a result without its files. The connection is given back when the block ends, before the
@@ -36,7 +39,7 @@ class Service:
         engine = self.engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
-        with Session(engine) as session:
+        with ViewedSession(engine, viewer) as session:
             yield session
 
 

@@ -33,10 +33,13 @@ def lineage(session: Session, dataset_id: UUID, *, max_runs: int = 40) -> Lineag
     newest = select(either.c.run_id).order_by(either.c.run_id.desc()).limit(max_runs + 1)
     runs = session.scalars(newest).all()
     edges = _edges(session, runs[:max_runs])
+    nodes = _nodes(session, {dataset_id} | _ends(edges))
+    known = {node.id for node in nodes}
     return Lineage(
         dataset_id=dataset_id,
-        nodes=_nodes(session, {dataset_id} | _ends(edges)),
-        edges=edges,
+        nodes=nodes,
+        # what the viewer may not see is not there, nor what leads to it
+        edges=[edge for edge in edges if edge.source in known and edge.target in known],
         truncated=len(runs) > max_runs,
     )
 
@@ -80,7 +83,10 @@ def _edges(session: Session, runs: Sequence[UUID]) -> list[LineageEdge]:
 def _nodes(session: Session, ids: set[UUID]) -> list[LineageNode]:
     datasets = session.execute(_dataset_nodes().where(Dataset.id.in_(ids)).order_by(Dataset.id))
     runs = session.execute(
-        select(Run.id, Run.flow, Run.version, Run.state).where(Run.id.in_(ids)).order_by(Run.id)
+        select(Run.id, Run.flow, Run.version, Run.state)
+        .join(Dataset, Dataset.id == Run.dataset_id)
+        .where(Run.id.in_(ids))
+        .order_by(Run.id)
     )
     return [
         LineageNode(

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationInfo, field_validator
 from catalog import queries
 from catalog.api.health import get_status
 from catalog.api.problems import not_found
+from catalog.api.security import OperatorDep, ReaderDep
 from catalog.api.service import Service, ServiceDep
 from catalog.queries import DatasetDetail, DatasetFilter, RunFilter
 from catalog.states import DatasetState, Kind, RunState
@@ -82,20 +83,25 @@ class Rerun:
 
 @router.get("/")
 def datasets_page(
-    request: Request, service: ServiceDep, query: Annotated[DatasetSearch, Query()]
+    request: Request,
+    service: ServiceDep,
+    viewer: ReaderDep,
+    query: Annotated[DatasetSearch, Query()],
 ) -> HTMLResponse:
     """Show what landed."""
-    with service.snapshot() as session:
+    with service.snapshot(viewer) as session:
         found = queries.list_datasets(session, query.filters(), cursor=query.cursor, limit=PAGE)
         choices = queries.choices(session)
-        status = queries.status(session)
+        status = queries.status(session) if viewer.sees_all else None
     return page(request, "datasets.html", page=found, query=query, choices=choices, status=status)
 
 
 @router.get("/datasets/{dataset_id}")
-def dataset_page(request: Request, dataset_id: UUID, service: ServiceDep) -> HTMLResponse:
+def dataset_page(
+    request: Request, dataset_id: UUID, service: ServiceDep, viewer: ReaderDep
+) -> HTMLResponse:
     """Show a dataset: verdict, pictures, figures, files, history, lineage."""
-    with service.snapshot() as session:
+    with service.snapshot(viewer) as session:
         dataset = queries.dataset_detail(session, dataset_id, flow_run_url=service.flow_run_url)
         lineage = queries.lineage(session, dataset_id)
     if dataset is None or lineage is None:
@@ -125,20 +131,22 @@ def _rerun(dataset: DatasetDetail, service: Service) -> Rerun | None:
 
 @router.get("/runs")
 def runs_page(
-    request: Request, service: ServiceDep, query: Annotated[RunSearch, Query()]
+    request: Request, service: ServiceDep, viewer: ReaderDep, query: Annotated[RunSearch, Query()]
 ) -> HTMLResponse:
     """Show what was done and what is being done."""
     wanted = RunFilter(state=query.state)
-    with service.snapshot() as session:
+    with service.snapshot(viewer) as session:
         found = queries.list_runs(session, wanted, cursor=query.cursor, limit=PAGE)
     states = [str(state) for state in RunState]
     return page(request, "runs.html", page=found, query=query, states=states)
 
 
 @router.get("/runs/{run_id}")
-def run_page(request: Request, run_id: UUID, service: ServiceDep) -> HTMLResponse:
+def run_page(
+    request: Request, run_id: UUID, service: ServiceDep, viewer: ReaderDep
+) -> HTMLResponse:
     """Show a run: attempts, steps, recipe, verdict."""
-    with service.snapshot() as session:
+    with service.snapshot(viewer) as session:
         run = queries.run_detail(session, run_id, flow_run_url=service.flow_run_url)
     if run is None:
         raise not_found("run", run_id)
@@ -146,6 +154,6 @@ def run_page(request: Request, run_id: UUID, service: ServiceDep) -> HTMLRespons
 
 
 @router.get("/status")
-def status_page(request: Request, service: ServiceDep) -> HTMLResponse:
+def status_page(request: Request, service: ServiceDep, viewer: OperatorDep) -> HTMLResponse:
     """Show how the platform stands."""
-    return page(request, "status.html", status=get_status(service))
+    return page(request, "status.html", status=get_status(service, viewer))

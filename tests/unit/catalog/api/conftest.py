@@ -284,7 +284,11 @@ def live(world: World) -> Lives:
 
 def serve(engine: Engine) -> Iterator[TestClient]:
     app = create_app(
-        engine, public_url="http://dayseye.example:8000", prefect_ui_url=PREFECT, token=TOKEN
+        engine,
+        public_url="http://dayseye.example:8000",
+        prefect_ui_url=PREFECT,
+        token=TOKEN,
+        anonymous="all",
     )
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client

@@ -1,0 +1,69 @@
+"""Sessions in which only that exists which a viewer may see.
+
+The condition is put on every mention of :class:`~catalog.models.Dataset` in every query of such a
+session, joins and aliases included, so that a new query cannot forget it. A query in bare SQL, or
+one that names no dataset, must ask :meth:`Viewer.sees` itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, event, select
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+
+from catalog.access.viewer import EVERYTHING, Viewer
+from catalog.errors import Forbidden, NotFound
+from catalog.models import Dataset
+
+
+class ViewedSession(Session):
+    """A session that finds no dataset which its viewer may not see."""
+
+    def __init__(self, engine: Engine, viewer: Viewer, **options: Any) -> None:
+        super().__init__(engine, **options)
+        self.viewer = viewer
+
+
+@event.listens_for(ViewedSession, "do_orm_execute")
+def _hide(state: ORMExecuteState) -> None:
+    session = state.session
+    if not isinstance(session, ViewedSession) or session.viewer.sees_all:
+        return
+    if state.is_select:
+        condition = with_loader_criteria(Dataset, session.viewer.sees, include_aliases=True)
+        state.statement = state.statement.options(condition)
+
+
+def viewer_of(session: Session) -> Viewer:
+    """Return who looks through a session; a plain one is the platform's own."""
+    return session.viewer if isinstance(session, ViewedSession) else EVERYTHING
+
+
+def is_visible(session: Session, viewer: Viewer, dataset_id: UUID) -> bool:
+    """Tell whether there is such a dataset for a viewer."""
+    found = select(Dataset.id).where(Dataset.id == dataset_id, viewer.sees())
+    return session.scalar(found) is not None
+
+
+def demand_write(session: Session, viewer: Viewer, dataset_id: UUID) -> None:
+    """Let pass who may change a dataset.
+
+    Raises
+    ------
+    NotFound
+        There is no such dataset for this viewer.
+    Forbidden
+        They may see it and not change it.
+    """
+    row = session.execute(
+        select(Dataset.proposal_id).where(Dataset.id == dataset_id, viewer.sees())
+    ).first()
+    if row is None:
+        raise NotFound(f"No dataset {dataset_id} in the catalogue")
+    if not viewer.may_write(row[0]):
+        raise Forbidden(
+            f"{viewer.name} may see dataset {dataset_id} and not change it: that needs a grant to "
+            "write for its proposal (`dayseye grant give`), or the staff"
+        )
