@@ -41,8 +41,8 @@ TABLES = {
     "sample": "id proposal_id name formula",
     "dataset": "id kind beamline_id entry_key base_key name technique format uid started_at "
     "taken_at created_at state state_reason state_at visibility rule proposal_id visit_id "
-    "sample_id detector metadata search_text output_folder source_id run_id flow version is_current "
-    "verdict",
+    "sample_id detector metadata search_text output_folder source_id run_id flow version "
+    "is_current verdict",
     "dataset_file": "id dataset_id storage_id path role size mtime_ns media_type fingerprint "
     "digest digest_algorithm",
     "calibration": "dataset_id kind detector",
