@@ -46,6 +46,7 @@ def dataset_detail(
     summary = summaries(session, [row])[0]
     calibrations = _calibrations(session, dataset_id)
     made_by = run_detail(session, dataset.run_id) if dataset.run_id else None
+    runs = runs_of(session, dataset_id, flow_run_url)
     return DatasetDetail(
         **summary.model_dump(),
         entry_key=dataset.entry_key,
@@ -55,8 +56,8 @@ def dataset_detail(
         files=_files(session, dataset),
         calibrations=calibrations,
         waits_for=_missing(dataset, calibrations),
-        events=_events(session, dataset_id),
-        runs=runs_of(session, dataset_id, flow_run_url),
+        events=_events(session, dataset_id, {run.id: run.version for run in runs}),
+        runs=runs,
         versions=results(session, _versions(session, dataset_id)),
         made_by=made_by,
         **_shown(session, summary),
@@ -127,13 +128,14 @@ def _missing(dataset: Dataset, calibrations: list[CalibrationView]) -> list[str]
     return [kind for kind in dataset.needs if kind not in linked]
 
 
-def _events(session: Session, dataset_id: UUID) -> list[EventView]:
-    """Return what happened to a dataset and to its runs, oldest first."""
-    runs = select(Run.id).where(Run.dataset_id == dataset_id)
+def _events(session: Session, dataset_id: UUID, versions: dict[UUID, int]) -> list[EventView]:
+    """Return what happened to a dataset and to its runs (given by their versions), oldest first."""
+    # The ids of the runs stand in the question: for a subquery in an OR all events are read.
     statement = (
-        select(LifecycleEvent, Run.version)
-        .outerjoin(Run, Run.id == LifecycleEvent.run_id)
-        .where(or_(LifecycleEvent.dataset_id == dataset_id, LifecycleEvent.run_id.in_(runs)))
+        select(LifecycleEvent)
+        .where(
+            or_(LifecycleEvent.dataset_id == dataset_id, LifecycleEvent.run_id.in_(list(versions)))
+        )
         .order_by(LifecycleEvent.id)
     )
     return [
@@ -142,14 +144,14 @@ def _events(session: Session, dataset_id: UUID) -> list[EventView]:
             event=event.event,
             level=event.level,
             run_id=event.run_id,
-            run_version=version,
+            run_version=versions.get(event.run_id) if event.run_id else None,
             from_state=event.from_state,
             to_state=event.to_state,
             actor=event.actor,
             reason=event.reason,
             details=event.details,
         )
-        for event, version in session.execute(statement)
+        for event in session.scalars(statement)
     ]
 
 
