@@ -24,7 +24,10 @@ class Principal(Base):
 
 
 class AccessToken(Base):
-    """A secret that a principal shows; only its SHA-256 digest is kept."""
+    """A secret that a principal shows; only its SHA-256 digest is kept.
+
+    ``label`` says what it is for; a browser's login is one as well, and ends by itself.
+    """
 
     __tablename__ = "access_token"
     __table_args__ = (Index("ix_access_token_principal_id", "principal_id"),)
@@ -32,6 +35,7 @@ class AccessToken(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     principal_id: Mapped[UUID] = mapped_column(ForeignKey("principal.id"))
     digest: Mapped[str] = mapped_column(unique=True)
+    label: Mapped[str] = mapped_column(server_default=text("''"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

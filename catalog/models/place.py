@@ -24,8 +24,8 @@ class Beamline(Base):
     """A beamline as the settings describe it, published when the platform starts.
 
     ``rules`` are those parts of its rules that reductions need: name, technique, flow, recipe and
-    batch. Data are purged only after the intervals given here; none means never. While it is
-    paused, what lands is registered and not dispatched.
+    batch. Data are purged only after the intervals given here, and become public after the
+    embargo; none means never. While it is paused, what lands is registered and not dispatched.
     """
 
     __tablename__ = "beamline"
@@ -43,6 +43,7 @@ class Beamline(Base):
     triggers: Mapped[list[str]] = mapped_column(server_default=text("'{files}'"))
     purge_derived_after: Mapped[timedelta | None]
     purge_raw_after: Mapped[timedelta | None]
+    embargo: Mapped[timedelta | None]
     output_group: Mapped[str] = mapped_column(server_default=text("''"))
     output_mode: Mapped[str] = mapped_column(server_default=text("''"))
     paused_at: Mapped[datetime | None]

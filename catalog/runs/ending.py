@@ -230,7 +230,9 @@ def _enter_derived(session: Session, run: Run, metadata: dict[str, Any]) -> Data
         proposal_id=source.proposal_id,
         visit_id=source.visit_id,
         sample_id=source.sample_id,
-        visibility=source.visibility,
+        # a result of public data is published too, by the release of embargoes, if it is ok
+        visibility="embargoed" if source.visibility == "public" else source.visibility,
+        embargo_until=func.now() if source.visibility == "public" else source.embargo_until,
         meta=metadata,
         source_id=source.id,
         run_id=run.id,

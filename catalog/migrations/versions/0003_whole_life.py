@@ -15,6 +15,7 @@ ALTER TABLE beamline
     ADD triggers TEXT[] DEFAULT '{files}' NOT NULL,
     ADD purge_derived_after INTERVAL,
     ADD purge_raw_after INTERVAL,
+    ADD embargo INTERVAL,
     ADD output_group TEXT DEFAULT '' NOT NULL,
     ADD output_mode TEXT DEFAULT '' NOT NULL,
     ADD paused_at TIMESTAMP WITH TIME ZONE,
@@ -30,6 +31,7 @@ ALTER TABLE verdict
     ADD rules_version TEXT,
     ADD overrules BOOLEAN DEFAULT false NOT NULL;
 ALTER TABLE attempt ADD machine JSONB;
+CREATE INDEX ix_attempt_finished_at ON attempt (finished_at);
 
 ALTER TABLE dispatch
     DROP CONSTRAINT uq_dispatch_flow_run_id,
@@ -115,6 +117,7 @@ CREATE TABLE access_token (
     id UUID NOT NULL,
     principal_id UUID NOT NULL,
     digest TEXT NOT NULL,
+    label TEXT DEFAULT '' NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     expires_at TIMESTAMP WITH TIME ZONE,
     revoked_at TIMESTAMP WITH TIME ZONE,

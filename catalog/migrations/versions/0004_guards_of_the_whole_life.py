@@ -17,8 +17,48 @@ INSERT INTO transition VALUES
 """
 
 PUBLISHING = """
+CREATE FUNCTION start_embargo() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.kind = 'derived' AND NEW.visibility = 'public' THEN
+        RAISE EXCEPTION 'a new result has no verdict yet and cannot be public'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'publishing';
+    END IF;
+    IF NEW.kind <> 'derived' AND NEW.visibility = 'embargoed' AND NEW.embargo_until IS NULL THEN
+        NEW.embargo_until :=
+            NEW.created_at + (SELECT embargo FROM beamline WHERE id = NEW.beamline_id);
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER embargo BEFORE INSERT ON dataset
+    FOR EACH ROW EXECUTE FUNCTION start_embargo();
+
+CREATE FUNCTION apply_visibility() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT NEW.details || jsonb_build_object('from', visibility, 'from_until', embargo_until)
+      INTO NEW.details FROM dataset WHERE id = NEW.dataset_id FOR NO KEY UPDATE;
+    UPDATE dataset SET visibility = NEW.details ->> 'to',
+                       embargo_until = (NEW.details ->> 'until')::timestamptz
+      WHERE id = NEW.dataset_id;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER apply_visibility BEFORE INSERT ON lifecycle_event
+    FOR EACH ROW WHEN (NEW.event = 'visibility') EXECUTE FUNCTION apply_visibility();
+
 CREATE FUNCTION check_publishing() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NEW.visibility = OLD.visibility
+       AND NEW.embargo_until IS NOT DISTINCT FROM OLD.embargo_until THEN
+        RETURN NEW;
+    END IF;
+    -- depth 1 is a statement of a client, depth 2 the update by apply_visibility
+    IF pg_trigger_depth() < 2 THEN
+        RAISE EXCEPTION 'the visibility of % changes by a lifecycle event alone', NEW.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'publishing';
+    END IF;
+    IF NEW.visibility = 'public' AND OLD.visibility = 'proprietary' THEN
+        RAISE EXCEPTION '% is proprietary: it is never published; embargo it first if that was a '
+            'mistake', NEW.id USING ERRCODE = 'check_violation', CONSTRAINT = 'publishing';
+    END IF;
     IF NEW.visibility = 'public' AND OLD.visibility <> 'public'
        AND NEW.kind = 'derived' AND NEW.verdict IS DISTINCT FROM 'ok' THEN
         RAISE EXCEPTION 'the verdict on % is %: only a result that is ok becomes public, or one '
@@ -27,7 +67,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER publishing BEFORE UPDATE OF visibility ON dataset
+CREATE TRIGGER publishing BEFORE UPDATE OF visibility, embargo_until ON dataset
     FOR EACH ROW EXECUTE FUNCTION check_publishing();
 """
 
