@@ -1,11 +1,16 @@
 """The flows that the platform knows, by technique."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel
 
 from flows.ct.recipe import RECIPE_VERSION as CT_RECIPE_VERSION
 from flows.ct.recipe import Recipe as CTRecipe
+from flows.ct.size import output_bytes as ct_output_bytes
+
+OutputBytes = Callable[[str, Mapping[str, Any], Mapping[str, Any]], int | None]
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,9 @@ class FlowEntry:
         The typed parameters.
     version : str
         Version of the recipe: part of every run key.
+    output_bytes : callable, optional
+        Estimates from detector, metadata and recipe how much room the results need; it may not
+        know. Without it, past results tell.
     """
 
     name: str
@@ -31,6 +39,7 @@ class FlowEntry:
     entrypoint: str
     recipe: type[BaseModel]
     version: str
+    output_bytes: OutputBytes | None = None
 
 
 FLOWS: dict[str, FlowEntry] = {
@@ -40,5 +49,6 @@ FLOWS: dict[str, FlowEntry] = {
         entrypoint="flows.ct.flow:reduce_ct",
         recipe=CTRecipe,
         version=CT_RECIPE_VERSION,
+        output_bytes=ct_output_bytes,
     ),
 }

@@ -1,9 +1,9 @@
 """The dispatcher: asks Prefect for the runs that wait in the catalogue's outbox."""
 
 import logging
-import shutil
-from collections.abc import Callable
-from pathlib import Path
+import socket
+from collections.abc import Sequence
+from enum import Enum
 from uuid import UUID
 
 import httpx
@@ -20,14 +20,27 @@ from prefect.exceptions import PrefectException
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from catalog import outbox
-from catalog.outbox import Unsent
+from catalog import batches, lanes, outbox, pauses
+from catalog.models import Dataset, Dispatch
+from catalog.outbox import LANES, Unsent
+from catalog.states import Lane
 from infra.nudges import SENT
-from infra.pool import POOL
+from infra.pool import BATCH_FLOW, POOL
+from infra.processes import is_alive
+from infra.room import expected_bytes, full_places, too_little
 from infra.settings import Runs
 
 LOG = logging.getLogger(__name__)
 PREFECT_ERRORS = (httpx.HTTPError, PrefectException)
+ROOM_SECONDS = 10.0  # what waits for room is looked at again after so long
+
+
+class Step(Enum):
+    """What came of looking at the next dispatch."""
+
+    SENT = "sent"
+    HELD = "held"
+    NOTHING = "nothing"
 
 
 class Dispatcher:
@@ -40,93 +53,122 @@ class Dispatcher:
     client : SyncPrefectClient
         Connected to Prefect.
     limits : Runs
-        How many runs may wait in Prefect, and how much disk must be free.
-    output_roots : callable
-        Returns the folders that results go to.
+        How many runs may wait in Prefect, how many may reprocess, how much disk must be free.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        client: SyncPrefectClient,
-        limits: Runs,
-        output_roots: Callable[[], list[Path]],
-    ) -> None:
+    def __init__(self, engine: Engine, client: SyncPrefectClient, limits: Runs) -> None:
         self._engine = engine
         self._client = client
         self._limits = limits
-        self._output_roots = output_roots
         self._deployments: dict[str, UUID] = {}
-        self._said: str | None = None
+        self._full: dict[str, str] = {}
         self._prefect_is_away = False
 
     def send_waiting(self) -> int:
         """Send until nothing is due or a limit is met; return how many were sent."""
+        self._explain()
         sent = 0
-        while self._may_send() and self._send_next():
-            sent += 1
+        while (step := self._next()) is not Step.NOTHING:
+            sent += step is Step.SENT
         return sent
 
-    def _may_send(self) -> bool:
-        """Tell whether a limit holds dispatches back, and say so once."""
-        reason = self._full_disk() or None
-        if reason != self._said and reason is not None:
-            LOG.warning("%s Runs wait until there is room.", reason)
-        self._said = reason
-        return reason is None
-
-    def _full_disk(self) -> str:
-        for root in self._output_roots():
-            free = _free_gb(root)
-            if free < self._limits.free_disk_gb:
-                return (
-                    f"Only {free:.1f} GB are free where results go ({root}); "
-                    f"runs.free_disk_gb is {self._limits.free_disk_gb:g}."
-                )
-        return ""
-
-    def _send_next(self) -> bool:
-        """Send one dispatch; the row is locked meanwhile, and its key makes a repeat harmless."""
+    def _explain(self) -> None:
+        """Look at the disks, and write beside what a pause or a full disk holds back what it is."""
         with Session(self._engine) as session, session.begin():
-            due = outbox.unsent(session, 1)
-            if not due or self._enough_waiting():
-                return False
-            dispatch = due[0]
-            try:
-                flow_run = self._create(dispatch)
-            except httpx.TransportError as error:
-                # Prefect is away, which is no fault of this row: it is due again at once.
-                self._away(f"Prefect is away ({type(error).__name__}): runs wait until it is back.")
-                return False
-            except PREFECT_ERRORS as error:
-                LOG.warning("Prefect did not take %s: %s", dispatch.dataset_name, error)
-                outbox.mark_failed_to_send(session, dispatch.id, f"{type(error).__name__}: {error}")
-                return False
-            self._prefect_is_away = False
-            outbox.mark_sent(session, dispatch.id, str(flow_run))
-            # The worker hears this when the transaction is done.
-            session.execute(select(func.pg_notify(SENT, "")))
-        LOG.info("%s v%d is flow run %s", dispatch.dataset_name, dispatch.version, flow_run)
-        return True
+            pauses.explain(session)
+            full = full_places(session, self._limits)
+            for beamline, reason in full.items():
+                outbox.tell(session, reason, Dataset.beamline_id == beamline)
+                if beamline not in self._full:
+                    LOG.warning("Runs of %s wait until there is room: %s.", beamline, reason)
+        self._full = full
 
-    def _away(self, message: str) -> None:
+    def _next(self) -> Step:
+        """Send one dispatch or batch; its rows are locked meanwhile, and its key bars repeats."""
+        with Session(self._engine) as session, session.begin():
+            due = outbox.unsent(session, 1, lanes=self._lanes(session), without=self._full)
+            if not due:
+                return Step.NOTHING
+            carried = self._carried(session, due[0])
+            if not carried:
+                return Step.HELD
+            needed = [expected_bytes(session, each) for each in carried]
+            if reason := too_little(session, carried, sum(needed), self._limits):
+                outbox.hold(session, [each.id for each in carried], reason, seconds=ROOM_SECONDS)
+                return Step.HELD
+            if self._enough_waiting():
+                return Step.NOTHING
+            return self._send(session, carried, needed)
+
+    def _lanes(self, session: Session) -> Sequence[str]:
+        """Return the lanes that may be sent from: one place is always free for what lands now."""
+        most = self._limits.reprocess_limit
+        if lanes.under_way(session, Lane.REPROCESS, alive_here) < most:
+            return LANES
+        reason = f"waits for its turn: {most} reprocessed at once, and what lands now goes first"
+        outbox.tell(session, reason, Dispatch.lane == Lane.REPROCESS)
+        return (Lane.LIVE,)
+
+    def _carried(self, session: Session, first: Unsent) -> list[Unsent]:
+        """Return the dispatches that one flow run will carry; none if they must wait for others."""
+        if first.batch_id is not None:
+            return batches.members(session, first.batch_id)
+        limits = batches.limits(session, first)
+        if limits is not None and not batches.gather(session, first, limits):
+            return []
+        return [first]
+
+    def _send(self, session: Session, carried: list[Unsent], needed: list[int]) -> Step:
+        first = carried[0]
+        try:
+            flow_run = self._create(carried)
+        except httpx.TransportError as error:
+            # Prefect is away, which is no fault of this row: it is due again at once.
+            self._away(session, f"Prefect is away ({type(error).__name__})")
+            return Step.NOTHING
+        except PREFECT_ERRORS as error:
+            LOG.warning("Prefect did not take %s: %s", first.dataset_name, error)
+            for each in carried:
+                outbox.mark_failed_to_send(session, each.id, f"{type(error).__name__}: {error}")
+            return Step.NOTHING
+        self._prefect_is_away = False
+        for each, size in zip(carried, needed, strict=True):
+            outbox.mark_sent(session, each.id, str(flow_run), size)
+            LOG.info("%s v%d is flow run %s", each.dataset_name, each.version, flow_run)
+        # The worker hears this when the transaction is done.
+        session.execute(select(func.pg_notify(SENT, "")))
+        return Step.SENT
+
+    def _away(self, session: Session, message: str) -> None:
         if not self._prefect_is_away:
-            LOG.warning("%s", message)
+            LOG.warning("%s: runs wait until it is back.", message)
         self._prefect_is_away = True
+        outbox.tell(session, message, Dispatch.waits_for.is_(None))
 
-    def _create(self, dispatch: Unsent) -> UUID:
+    def _create(self, carried: list[Unsent]) -> UUID:
+        first = carried[0]
+        if first.batch_id is not None:
+            flow_run = self._client.create_flow_run_from_deployment(
+                self._deployment(f"{BATCH_FLOW}/{first.technique}"),
+                parameters={"dispatches": [str(each.id) for each in carried]},
+                name=f"{len(carried)} scans from {first.dataset_name}",
+                tags=[first.beamline, first.rule],
+                idempotency_key=f"batch/{first.batch_id}",
+                work_queue_name=first.lane,
+            )
+            return flow_run.id
         flow_run = self._client.create_flow_run_from_deployment(
-            self._deployment(f"{dispatch.flow}/{dispatch.technique}"),
+            self._deployment(f"{first.flow}/{first.technique}"),
             parameters={
-                "dataset": str(dispatch.dataset_id),
-                "recipe": dispatch.parameters,
-                "reason": dispatch.reason,
-                "dispatch": str(dispatch.id),
+                "dataset": str(first.dataset_id),
+                "recipe": first.parameters,
+                "reason": first.reason,
+                "dispatch": str(first.id),
             },
-            name=f"{dispatch.dataset_name} v{dispatch.version}",
-            tags=[dispatch.beamline, dispatch.dataset_name],
-            idempotency_key=dispatch.key,
-            work_queue_name=dispatch.lane,
+            name=f"{first.dataset_name} v{first.version}",
+            tags=[first.beamline, first.dataset_name],
+            idempotency_key=first.key,
+            work_queue_name=first.lane,
         )
         return flow_run.id
 
@@ -151,7 +193,6 @@ class Dispatcher:
         return waiting >= self._limits.waiting_in_prefect
 
 
-def _free_gb(root: Path) -> float:
-    """Return the free space of a folder that may not exist yet."""
-    existing = next(each for each in (root, *root.parents) if each.exists())
-    return shutil.disk_usage(existing).free / 1e9
+def alive_here(host: str, pid: int, started: float | None) -> bool | None:
+    """Tell whether a process lives, if it is (or was) one of this machine."""
+    return is_alive(pid, started) if host == socket.gethostname() else None

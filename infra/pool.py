@@ -18,3 +18,5 @@ QUEUES = {
     "live": Queue(1, "What lands now."),
     "reprocess": Queue(2, "What a person asks for; waits while live work does."),
 }
+BATCH_FLOW = "batch"
+"""The flow that carries a batch of quick scans; a technique's deployment of it is named so."""

@@ -117,6 +117,11 @@ class Runs(Section):
         """Runs at once on this machine."""
         return self.at_once or min(4, max(2, (os.cpu_count() or 1) // 2))
 
+    @property
+    def reprocess_limit(self) -> int:
+        """How many of them may reprocess."""
+        return self.reprocess_at_once or max(1, self.limit - 1)
+
 
 class Access(Section):
     """Who may see what over the API and the pages."""

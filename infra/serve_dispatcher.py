@@ -4,17 +4,12 @@ import logging
 import os
 import signal
 import time
-from pathlib import Path
 
 from prefect.client.orchestration import get_client
-from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
 from catalog import outbox
 from catalog.connection import engine_from_environment
-from catalog.models import Beamline
-from catalog.recipes import output_root
 from infra.dispatcher import Dispatcher
 from infra.logs import log_to_stdout
 from infra.nudges import CRASHED, Nudges
@@ -35,7 +30,7 @@ def main() -> None:
     engine = engine_from_environment("dayseye-dispatcher")
     nudges = Nudges(os.environ["DAYSEYE_CATALOG_DSN"], outbox.CHANNEL, CRASHED)
     with get_client(sync_client=True) as client:
-        dispatcher = Dispatcher(engine, client, limits, lambda: _output_roots(engine))
+        dispatcher = Dispatcher(engine, client, limits)
         reconciler = Reconciler(engine, client, limits)
         next_look = 0.0
         while True:
@@ -48,12 +43,6 @@ def main() -> None:
                 LOG.warning("The catalogue is away: %s", error.orig)
             if CRASHED in nudges.wait(LOOK_SECONDS):
                 next_look = 0.0
-
-
-def _output_roots(engine: Engine) -> list[Path]:
-    with Session(engine) as session:
-        templates = session.scalars(select(Beamline.output_template)).all()
-    return sorted({Path(output_root(template)) for template in templates})
 
 
 if __name__ == "__main__":

@@ -96,7 +96,10 @@ class Sample(Base):
     """A sample. Density in g/cm³, thickness in mm, cell in Å and degrees."""
 
     __tablename__ = "sample"
-    __table_args__ = (UniqueConstraint("proposal_id", "name", postgresql_nulls_not_distinct=True),)
+    __table_args__ = (
+        UniqueConstraint("proposal_id", "name", postgresql_nulls_not_distinct=True),
+        Index("ix_sample_name", "name"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     proposal_id: Mapped[UUID | None] = mapped_column(ForeignKey("proposal.id"))

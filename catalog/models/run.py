@@ -38,6 +38,7 @@ class Run(Base):
         CheckConstraint(one_of("lane", Lane), name="lane"),
         CheckConstraint("version > 0", name="version"),
         Index("ix_run_state_id", "state", "id"),
+        Index("ix_run_flow_id", "flow", "id"),
         Index("ix_run_parent_id", "parent_id"),
     )
 
@@ -85,6 +86,7 @@ class Attempt(Base):
             "uq_attempt_running", "run_id", unique=True, postgresql_where=text("state = 'running'")
         ),
         Index("ix_attempt_flow_run_id", "flow_run_id"),
+        Index("ix_attempt_finished_at", "finished_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -138,7 +140,7 @@ class Lineage(Base):
     __tablename__ = "lineage"
     __table_args__ = (
         CheckConstraint("direction IN ('input', 'output')", name="direction"),
-        Index("ix_lineage_dataset_id", "dataset_id"),
+        Index("ix_lineage_dataset_id_direction_run_id", "dataset_id", "direction", "run_id"),
     )
 
     run_id: Mapped[UUID] = mapped_column(ForeignKey("run.id"), primary_key=True)

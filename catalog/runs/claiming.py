@@ -14,6 +14,7 @@ from catalog.errors import CatalogError, Fenced, NotFound
 from catalog.lifecycle import move, note
 from catalog.models import (
     Attempt,
+    Beamline,
     Dataset,
     DatasetFile,
     Dispatch,
@@ -68,6 +69,8 @@ class Claim:
     metadata: dict[str, Any]
     inputs: list[InputFile]
     output_folder: Path
+    output_group: str
+    output_mode: str
     already_completed: bool
     derived_id: UUID | None
 
@@ -91,6 +94,7 @@ class _FlowRun:
     host: str
     pid: int
     process_started: float | None
+    in_batch: bool
 
 
 def claim(
@@ -105,6 +109,7 @@ def claim(
     host: str,
     pid: int,
     process_started: float | None = None,
+    in_batch: bool = False,
 ) -> Claim:
     """Make a new attempt of the run that a flow run stands for, and fence all earlier ones.
 
@@ -134,6 +139,9 @@ def claim(
         The process.
     process_started : float, optional
         Its start, to tell it from a later process with the same id.
+    in_batch : bool
+        Whether the flow run carries several dispatches; then only the dispatch tells the run, and
+        a copy of the flow run makes no new ones.
 
     Returns
     -------
@@ -143,7 +151,7 @@ def claim(
     Raises
     ------
     Fenced
-        The run was cancelled before it began.
+        The run was cancelled before it began, or was sent with another flow run.
     NotFound
         The catalogue knows no such dataset or dispatch.
     CatalogError
@@ -159,14 +167,14 @@ def claim(
         host=host,
         pid=pid,
         process_started=process_started,
+        in_batch=in_batch,
     )
     # Two transactions, so that one locks a dataset, then a run, and none the other way round.
     with Session(engine) as session, session.begin():
-        run_id = (
-            _known_run(session, asking)
-            or _dispatched_run(session, asking)
-            or _copied_run(session, asking)
-        )
+        run_id = _dispatched_run(session, asking)
+        if run_id is None and in_batch:
+            raise Fenced(f"Dispatch {dispatch_id} was sent with another flow run.")
+        run_id = run_id or _known_run(session, asking) or _copied_run(session, asking)
     with Session(engine) as session, session.begin():
         return _attempt(session, run_id, asking)
 
@@ -203,11 +211,12 @@ def _copied_run(session: Session, asking: _FlowRun) -> UUID:
     """Open a run for a flow run that a person started from the Prefect UI."""
     dataset = reducible(session, asking.dataset_id)
     beamline = recipes.beamline_of(session, dataset.beamline_id)
-    if beamline.flow != asking.flow:
+    flow = recipes.flow_name(beamline, dataset.rule)
+    if flow != asking.flow:
         raise CatalogError(
-            f"{dataset.name} is reduced by the flow {beamline.flow!r}, not by {asking.flow!r}."
+            f"{dataset.name} is reduced by the flow {flow!r}, not by {asking.flow!r}."
         )
-    schema = recipes.current_flow(session, beamline)
+    schema = recipes.current_flow(session, beamline, dataset.rule)
     copied = session.get(Dispatch, asking.dispatch_id) if asking.dispatch_id else None
     run = open_run(
         session,
@@ -274,6 +283,7 @@ def _claim_of(session: Session, run: Run, attempt: Attempt) -> Claim:
     dataset = session.get_one(Dataset, run.dataset_id)
     proposal = session.get(Proposal, dataset.proposal_id) if dataset.proposal_id else None
     sample = session.get(Sample, dataset.sample_id) if dataset.sample_id else None
+    beamline = session.get_one(Beamline, dataset.beamline_id)
     derived = session.scalar(select(Dataset.id).where(Dataset.run_id == run.id))
     return Claim(
         run_id=run.id,
@@ -293,9 +303,18 @@ def _claim_of(session: Session, run: Run, attempt: Attempt) -> Claim:
         metadata=dataset.meta,
         inputs=_inputs(session, run),
         output_folder=Path(dataset.output_folder or "", f"v{run.version:03d}"),
+        output_group=_group(beamline, proposal),
+        output_mode=beamline.output_mode,
         already_completed=run.state == RunState.COMPLETED,
         derived_id=derived,
     )
+
+
+def _group(beamline: Beamline, proposal: Proposal | None) -> str:
+    """Return the group that owns the results; what belongs to no proposal has none by its name."""
+    if "{proposal}" in beamline.output_group and proposal is None:
+        return ""
+    return beamline.output_group.format(proposal=proposal.code if proposal else "")
 
 
 def _inputs(session: Session, run: Run) -> list[InputFile]:
