@@ -17,7 +17,8 @@ class Dataset(Base):
     ``state`` changes only by a lifecycle event, and ``verdict`` by a row of ``verdict``; triggers
     keep both. ``taken_at`` is the start time where the data tell it, else the first sighting.
     ``rule`` names the rule of its beamline that took it. One with ``purged_at`` is a tombstone: its
-    files are gone from the storages, and the database lets nobody undo that.
+    files are gone from the storages, and the database lets nobody undo that. The database itself
+    writes ``search_text`` and, for words too short for its trigrams, ``search_pairs``.
     """
 
     __tablename__ = "dataset"
@@ -67,6 +68,10 @@ class Dataset(Base):
             postgresql_using="gin",
             postgresql_ops={"search_text": "gin_trgm_ops"},
         ),
+        Index("ix_dataset_search_pairs", "search_pairs", postgresql_using="gin"),
+        Index("ix_dataset_calibrations", "id", postgresql_where=text("kind = 'calibration'")),
+        Index("ix_dataset_doubtful", "verdict", "id", postgresql_where=text("verdict <> 'ok'")),
+        Index("ix_dataset_public", "id", postgresql_where=text("visibility = 'public'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -99,6 +104,7 @@ class Dataset(Base):
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
     external_id: Mapped[str | None]
     search_text: Mapped[str] = mapped_column(server_default=text("''"))
+    search_pairs: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     output_folder: Mapped[str | None]
 
     source_id: Mapped[UUID | None] = mapped_column(ForeignKey("dataset.id"))
