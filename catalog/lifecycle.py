@@ -3,6 +3,7 @@
 Which moves are legal is written in the database, which applies the event and refuses others.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import insert
@@ -72,6 +73,31 @@ def note(
     """
     level = "alarm" if alarm else "info"
     _add(session, subject, event=event, level=level, actor=actor, reason=reason, details=details)
+
+
+def tell_many(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Enter many events at once, in their order; those with ``to_state`` move states.
+
+    Parameters
+    ----------
+    session : Session
+        The transaction.
+    rows : sequence of dict
+        Each with ``dataset_id`` or ``run_id``, ``event``, ``actor``, and perhaps ``to_state``,
+        ``reason`` and ``details``. What the session knows of the subjects' states is out of date
+        afterwards.
+    """
+    if not rows:
+        return
+    session.flush()
+    empty: dict[str, Any] = {
+        "dataset_id": None,
+        "run_id": None,
+        "to_state": None,
+        "reason": None,
+        "details": {},
+    }
+    session.execute(insert(LifecycleEvent), [{**empty, "id": uuid7(), **row} for row in rows])
 
 
 def _add(session: Session, subject: Dataset | Run, **values: Any) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from catalog import outbox, recipes
+from catalog import memo, outbox, recipes
 from catalog.connection import LOCK
 from catalog.errors import CatalogError, NotFound
 from catalog.lifecycle import note
@@ -24,6 +24,7 @@ from catalog.models import (
     Proposal,
     Run,
     Sample,
+    Visit,
     uuid7,
 )
 from catalog.states import DatasetState, Kind, Lane
@@ -63,7 +64,7 @@ def request_run(
         The dataset cannot be reduced as it stands; the sentence says why.
     """
     dataset = reducible(session, dataset_id)
-    parameters = recipes.effective_parameters(session, dataset.beamline_id, overrides)
+    parameters = recipes.effective_parameters(session, dataset.beamline_id, overrides, dataset.rule)
     return open_run(
         session,
         dataset,
@@ -143,7 +144,7 @@ def open_run(
     session.flush()
     session.refresh(dataset, with_for_update=LOCK)
     beamline = recipes.beamline_of(session, dataset.beamline_id)
-    flow = recipes.current_flow(session, beamline)
+    flow = recipes.current_flow(session, beamline, dataset.rule)
     inputs = _inputs(session, dataset)
     key = run_key(inputs, flow.flow, flow.version, parameters, request_id)
     existing = session.scalar(select(Run).where(Run.run_key == key))
@@ -240,6 +241,11 @@ def _dataset_fingerprint(session: Session, dataset_id: UUID) -> str:
             DatasetFile.role, DatasetFile.inner_path, DatasetFile.fingerprint, DatasetFile.count
         ).where(DatasetFile.dataset_id == dataset_id, DatasetFile.gone_at.is_(None))
     )
+    return files_fingerprint((role, inner, mark, count) for role, inner, mark, count in files)
+
+
+def files_fingerprint(files: Iterable[tuple[str, str, str | None, int]]) -> str:
+    """Return one fingerprint for files by their role, inner path, own fingerprint and count."""
     return _digest(sorted([role, inner, mark or "", count] for role, inner, mark, count in files))
 
 
@@ -258,19 +264,39 @@ def _next_version(session: Session, dataset_id: UUID) -> int:
 
 def _free_folder(session: Session, dataset: Dataset, beamline: Beamline) -> str:
     """Return the folder of a dataset's results: a used name (a new scan of it) gets a number."""
-    proposal = session.get(Proposal, dataset.proposal_id) if dataset.proposal_id else None
-    sample = session.get(Sample, dataset.sample_id) if dataset.sample_id else None
-    wanted = beamline.output_template.format(
-        beamline=path_part(beamline.id),
-        proposal=path_part(proposal.code if proposal else ""),
-        sample=path_part(sample.name if sample else ""),
-        scan=path_part(dataset.name),
-    ).rstrip("/")
+    wanted = wanted_folder(session, dataset, beamline)
     folder, number = wanted, 1
     while session.scalar(select(Dataset.id).where(Dataset.output_folder == folder)) is not None:
         number += 1
         folder = f"{wanted}-{number}"
     return folder
+
+
+def wanted_folder(session: Session, dataset: Dataset, beamline: Beamline) -> str:
+    """Return the folder of a dataset's results as the beamline's template says, used or not."""
+    proposal, visit, sample = memo.once(
+        session,
+        ("codes", dataset.proposal_id, dataset.visit_id, dataset.sample_id),
+        lambda: _codes(session, dataset),
+    )
+    return beamline.output_template.format(
+        beamline=path_part(beamline.id),
+        proposal=path_part(proposal),
+        visit=path_part(visit),
+        sample=path_part(sample),
+        scan=path_part(dataset.name),
+    ).rstrip("/")
+
+
+def _codes(session: Session, dataset: Dataset) -> tuple[str, str, str]:
+    proposal = session.get(Proposal, dataset.proposal_id) if dataset.proposal_id else None
+    visit = session.get(Visit, dataset.visit_id) if dataset.visit_id else None
+    sample = session.get(Sample, dataset.sample_id) if dataset.sample_id else None
+    return (
+        proposal.code if proposal else "",
+        visit.code if visit else "",
+        sample.name if sample else "",
+    )
 
 
 def path_part(name: str) -> str:
