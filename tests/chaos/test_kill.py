@@ -1,6 +1,6 @@
 """`kill -9` of every kind of process in the middle of a run: nothing is lost, nothing is twice."""
 
-import hashlib
+import itertools
 import os
 import signal
 import time
@@ -8,9 +8,13 @@ import time
 import psutil
 import pytest
 
+from tests.chaos.platform import alive, family
+from tests.chaos.scans import sha256
+
 STAGE = "reconstruct volume"
 PATIENCE = 240.0
 POLL_SECONDS = 0.05
+NUMBERS = itertools.count(1)
 
 
 def dask_worker(platform, _):
@@ -32,13 +36,13 @@ TAKES_DOWN_ITS_CHILDREN = {"worker", "run", "Dask worker"}
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_kill_in_the_middle_of_a_run(victim, platform, scans, report):
-    big = scans.drop("big")
+    big = drop(platform, scans, "big")
     attempt = wait_for(f"a run in stage {STAGE}", lambda: running(platform, big), 120)
     pid = VICTIMS[victim](platform, attempt)
-    doomed = family(platform, victim, pid)
+    doomed = platform.processes().values() if victim == "supervisor" else family(pid)
     os.kill(pid, signal.SIGKILL)
     killed = time.monotonic()
-    small = scans.drop("small")
+    small = drop(platform, scans, "small")
 
     wait_for(f"the processes of the {victim} are gone", lambda: not alive(doomed), 20)
     if victim == "supervisor":
@@ -56,6 +60,11 @@ def test_kill_in_the_middle_of_a_run(victim, platform, scans, report):
     assert not list((platform.folder / "processed").rglob("*.partial"))
 
 
+def drop(platform, scans, kind):
+    """Bring a scan, and return its uid."""
+    return scans.write(kind, platform.folder / "raw" / f"{kind}_{next(NUMBERS):02d}.h5").uid
+
+
 def wait_for(what, condition, seconds):
     """Poll until the condition returns something true, and return that."""
     deadline = time.monotonic() + seconds
@@ -71,19 +80,6 @@ def running(platform, uid):
     in_stage = [run for run in platform.runs(uid) if run.state == "running" and run.stage == STAGE]
     attempts = platform.attempts(uid) if in_stage else []
     return next((attempt for attempt in attempts if attempt.state == "running"), None)
-
-
-def family(platform, victim, pid):
-    """Return the processes that must go with the victim: all, for the supervisor."""
-    if victim == "supervisor":
-        return list(platform.processes().values())
-    process = psutil.Process(pid)
-    return [process, *process.children(recursive=True)]
-
-
-def alive(processes):
-    """Return those that still run."""
-    return [each for each in processes if each.is_running() and each.status() != "zombie"]
 
 
 def tell_attempts(platform, uid):
@@ -104,7 +100,7 @@ def assert_reduced_once_and_whole(platform, uid):
     assert {file.role for file in files.values()} >= {"volume", "preview"}
     for path, file in files.items():
         assert path.stat().st_size == file.size
-        assert file.digest.removeprefix("sha256:") == digest(path)
+        assert file.digest.removeprefix("sha256:") == sha256(path)
     folders = {path.parent for path in files}
     on_disk = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
     assert on_disk == set(files)
@@ -114,9 +110,3 @@ def assert_attempt_was_hit(platform, victim, uid):
     """Whoever runs a flow is lost with it, and another attempt is made."""
     if victim in ("worker", "run", "supervisor"):
         assert platform.attempts(uid)[0].state == "lost"
-
-
-def digest(path):
-    """Hash a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

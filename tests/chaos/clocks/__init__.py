@@ -1,0 +1,41 @@
+"""Clocks of single processes that can be put wrong, with libfaketime."""
+
+import ctypes
+from pathlib import Path
+
+SERVICES = ("triggers", "dispatcher", "worker", "prefect", "cluster", "api", "caretaker")
+LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1")
+WHY_NOT = (
+    "NOT INJECTED: this machine has no libfaketime (Debian: apt-get install libfaketime), without "
+    "which the clock of a single process cannot jump"
+)
+
+
+def library() -> Path | None:
+    """Find libfaketime on this machine."""
+    found = (path for pattern in LIBRARIES for path in sorted(Path("/").glob(pattern[1:])))
+    return next((path for path in found if _loads(path)), None)
+
+
+def environment(folder: Path, libfaketime: Path) -> dict[str, str]:
+    """Make a right clock for each service, and return what the platform's environment needs."""
+    folder.mkdir()
+    for name in SERVICES:
+        (folder / name).write_text("+0")
+    return {
+        "PYTHONPATH": str(Path(__file__).parent),
+        "CHAOS_CLOCKS": str(folder),
+        "CHAOS_LIBFAKETIME": str(libfaketime),
+        "FAKETIME_NO_CACHE": "1",  # the file is read again each time
+        # a clock that is set wrong moves neither the monotonic clock nor the times of files
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
+
+
+def _loads(path: Path) -> bool:
+    try:
+        ctypes.CDLL(str(path))
+    except OSError:
+        return False
+    return True

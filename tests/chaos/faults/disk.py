@@ -1,0 +1,41 @@
+"""The disk that results of one beamline go to is full, in the middle of a run."""
+
+import errno
+import time
+
+from tests.chaos.world import NotPossibleError, World, Wound, wait_for
+
+SECONDS = 20.0
+BLOCK = bytes(1 << 20)
+
+
+def fill(world: World) -> Wound:
+    """Bring a scan, fill the disk to the last byte while it is reduced, free it later."""
+    if world.narrow is None:
+        raise NotPossibleError(world.no_narrow)
+    scan = world.arrivals.bring("small disk")
+
+    def begun() -> bool:
+        return any(each.state != "waiting" for each in world.platform.runs(scan.uid))
+
+    wait_for("a run that writes to the small disk", begun, 240)
+    ballast = world.narrow / "ballast"
+    _fill(ballast)
+    until = time.monotonic() + SECONDS
+
+    def healed() -> bool:
+        if time.monotonic() > until:
+            ballast.unlink(missing_ok=True)
+        return world.platform.is_reduced(scan.uid)
+
+    return Wound(f"run of {scan.path.name}", healed, 240)
+
+
+def _fill(ballast) -> None:
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(BLOCK)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
