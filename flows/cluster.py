@@ -11,6 +11,9 @@ from prefect.context import FlowRunContext
 from prefect_dask.task_runners import DaskTaskRunner
 
 CLUSTER_FILE = "DAYSEYE_CLUSTER_FILE"
+LANE = "DAYSEYE_LANE"
+"""Names the lane that this process works for; set by who starts it."""
+PRIORITIES = {"live": 10, "reprocess": 0}
 
 
 def task_runner() -> DaskTaskRunner:
@@ -60,6 +63,14 @@ def dask_client() -> Client:
     if not isinstance(runner, DaskTaskRunner):
         raise RuntimeError("Chunks of work need a flow that runs with flows.cluster.task_runner().")
     return runner.client
+
+
+def priority() -> int:
+    """Return how urgent this run's chunks are to the cluster: what lands now goes first.
+
+    The order of the runs alone does not reorder the chunks of those that run side by side.
+    """
+    return PRIORITIES.get(os.environ.get(LANE, ""), 0)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from uuid import UUID
 from distributed import Client, Future, as_completed
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from flows.cluster import priority
+
 Order = TypeVar("Order")
 Result = TypeVar("Result")
 
@@ -56,7 +58,10 @@ def chunks_in_order(
     waiting = iter(orders)
 
     def submit(count: int) -> list[Future[Result]]:
-        return [client.submit(function, order, pure=False) for order in islice(waiting, count)]
+        return [
+            client.submit(function, order, pure=False, priority=priority())
+            for order in islice(waiting, count)
+        ]
 
     running = as_completed(submit(ahead), loop=client.loop)
     for future in running:

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,13 +15,15 @@ from uuid import UUID
 from prefect.runtime import flow_run
 from pydantic import BaseModel
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from catalog import runs
 from catalog.connection import engine_from_environment
 from catalog.queries.results import previews
 from catalog.runs import Claim, Fenced
-from flows.outputs import output_file
+from flows.memory import explain
+from flows.outputs import hand_over, output_file
 from flows.transient import is_transient
 from tasks.algorithm import Record
 from tasks.errors import DataError
@@ -29,6 +32,8 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 10.0
 PUBLIC_URL = "DAYSEYE_PUBLIC_URL"
 PROCESS_STARTED = "DAYSEYE_PROCESS_STARTED"
+IN_BATCH: ContextVar[bool] = ContextVar("in_batch", default=False)
+"""Whether this flow run carries several scans, each with a run of its own."""
 
 
 class Reduction:
@@ -118,6 +123,7 @@ class Reduction:
             The derived dataset.
         """
         self.check_fence()
+        hand_over(self.folder, self.claim.output_group, self.claim.output_mode)
         outputs = [output_file(self.folder, *announced) for announced in self._files]
         return runs.complete(
             self._engine,
@@ -181,8 +187,8 @@ def reduction(
 ) -> Iterator[Reduction]:
     """Claim a run, and end it in the catalogue however the body ends.
 
-    A `DataError` quarantines the dataset; trouble with the services leaves the attempt for the
-    dispatcher to retry; any other error fails the run with its reason.
+    A `DataError` quarantines the dataset; trouble with the services gives the run back, to be
+    retried after a pause; any other error fails the run with its reason.
 
     Parameters
     ----------
@@ -214,6 +220,7 @@ def reduction(
         host=socket.gethostname(),
         pid=os.getpid(),
         process_started=_process_started(),
+        in_batch=IN_BATCH.get(),
     )
     work = Reduction(engine, claim)
     if claim.already_completed:
@@ -228,12 +235,24 @@ def reduction(
     except Fenced:
         raise
     except Exception as error:
-        if not is_transient(error):
-            runs.fail(engine, claim, f"{type(error).__name__}: {error}")
+        _end_badly(engine, claim, error)
         raise
     finally:
         work.end()
         engine.dispose()
+
+
+def _end_badly(engine: Engine, claim: Claim, error: Exception) -> None:
+    """Give the run back if it may succeed later, else fail it."""
+    if not is_transient(error):
+        again = f"`dayseye retry {claim.run_id}` tries it again."
+        runs.fail(engine, claim, f"{explain(error).rstrip('.')}. {again}")
+        return
+    try:
+        runs.give_back(engine, claim, explain(error))
+    except OperationalError as away:
+        # what is left running is found when this process has ended, or its heartbeat has
+        log.warning("run %s could not be given back: %s", claim.run_id, away)
 
 
 def _process_started() -> float | None:

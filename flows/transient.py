@@ -5,13 +5,17 @@ import errno
 import httpx
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
+from distributed.scheduler import KilledWorker
 from sqlalchemy.exc import InterfaceError, OperationalError
+
+from flows.memory import causes
 
 _SERVICES = (
     OperationalError,
     InterfaceError,
     CommClosedError,
     FutureCancelledError,
+    KilledWorker,
     httpx.TransportError,
     ConnectionError,
     TimeoutError,
@@ -30,11 +34,10 @@ def is_transient(error: BaseException) -> bool:
     Returns
     -------
     bool
-        True for a database, cluster or server that was away, and for a full disk.
+        True for a database, cluster or server that was away, for workers that died, and for a full
+        disk.
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, _SERVICES) or getattr(seen, "errno", None) in _FULL:
-            return True
-        seen = seen.__cause__
-    return False
+    return any(
+        isinstance(each, _SERVICES) or getattr(each, "errno", None) in _FULL
+        for each in causes(error)
+    )

@@ -2,7 +2,7 @@
 
 from catalog.errors import Fenced
 from catalog.runs.claiming import Claim, InputFile, claim
-from catalog.runs.ending import OutputFile, cancel, cancel_run, complete, fail
+from catalog.runs.ending import OutputFile, cancel, cancel_run, complete, fail, give_back
 from catalog.runs.opening import open_run, request_run, run_key
 from catalog.runs.progress import StepRecord, heartbeat, record_steps, set_stage
 
@@ -17,6 +17,7 @@ __all__ = [
     "claim",
     "complete",
     "fail",
+    "give_back",
     "heartbeat",
     "open_run",
     "record_steps",

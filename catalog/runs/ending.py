@@ -132,6 +132,25 @@ def fail(engine: Engine, claim: Claim, reason: str, quarantine: bool = False) ->
         return True
 
 
+def give_back(engine: Engine, claim: Claim, reason: str) -> bool:
+    """Give a run back that cannot go on now and may succeed later; it is retried, or given up.
+
+    Returns
+    -------
+    bool
+        False if a newer attempt holds the run, or it was ended.
+    """
+    with Session(engine) as session, session.begin():
+        run, attempt = _locked(session, claim)
+        if not _holds(run, attempt, claim):
+            return False
+        attempt.state = AttemptState.LOST
+        attempt.reason = reason
+        attempt.finished_at = func.clock_timestamp()
+        note(session, run, "given_back", actor="flow", reason=reason)
+        return True
+
+
 def cancel(engine: Engine, claim: Claim, reason: str) -> bool:
     """End a run as cancelled by the flow itself.
 

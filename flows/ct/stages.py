@@ -6,7 +6,7 @@ from uuid import UUID
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows.cluster import dask_client
+from flows.cluster import dask_client, priority
 from flows.ct import pictures, report
 from flows.ct.recipe import Recipe
 from flows.ct.sources import scan_sources
@@ -50,7 +50,14 @@ def survey_scan(run: Reduction, recipe: Recipe, scan: CheckedScan) -> Found:
     rows = survey_rows(*scan.rows, recipe.axis_rows)
     seek = recipe.rotation_axis is None
     future = dask_client().submit(
-        survey, scan.sources, rows, recipe.stripe_removal, seek, cores=1, pure=False
+        survey,
+        scan.sources,
+        rows,
+        recipe.stripe_removal,
+        seek,
+        cores=1,
+        pure=False,
+        priority=priority(),
     )
     seen = future.result()
     run.record("find rotation axis", seen.records)
