@@ -6,21 +6,18 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from catalog import calibrations, memo, recipes
+from catalog.describing import describe, learn
 from catalog.lifecycle import move, note
 from catalog.models import (
     Beamline,
     Calibration,
     Dataset,
     DatasetFile,
-    Proposal,
     Run,
-    Sample,
     Storage,
-    Visit,
     uuid7,
 )
 from catalog.runs.opening import open_run
@@ -74,7 +71,7 @@ def record(session: Session, sighting: Sighting) -> Recorded:
         return advance(session, sighting, beamline, dataset, created=True)
     if dataset.state in GROWING:
         enter_files(session, dataset, sighting.files)
-        _describe(session, dataset, sighting)
+        describe(session, dataset, sighting)
         return advance(session, sighting, beamline, dataset)
     return _seen_again(session, sighting, beamline, dataset)
 
@@ -131,10 +128,13 @@ def advance(
     actor, reason = sighting.actor, sighting.reason
     if sighting.stage == "incomplete" and dataset.state == DatasetState.REGISTERED:
         move(session, dataset, DatasetState.INCOMPLETE, actor=actor, reason=reason)
+    elif sighting.stage == "aborted":
+        move(session, dataset, DatasetState.ABORTED, actor=actor, reason=reason)
     elif sighting.stage == "broken":
         move(session, dataset, DatasetState.QUARANTINED, actor=actor, reason=reason)
     elif sighting.stage == "complete":
         move(session, dataset, DatasetState.ACQUIRED, actor=actor, reason=reason)
+        _note_abort(session, dataset, sighting)
         if sighting.kind == Kind.CALIBRATION:
             _enter_calibration(session, dataset, sighting)
         go_on(session, dataset, beamline, actor)
@@ -148,7 +148,9 @@ def _seen_again(
     changes = compare(session, dataset, sighting.files)
     if not changes.content:
         renew_files(session, dataset, changes.touched)
-        return _recorded(session, dataset, "known already")
+        learned = learn(session, dataset, sighting)
+        _note_abort(session, dataset, sighting, is_new="report" in learned)
+        return _recorded(session, dataset, "described" if learned else "known already")
     if dataset.state in RECHECKED:
         return _recheck(session, sighting, beamline, dataset)
     if changes.moved:
@@ -168,7 +170,7 @@ def _recheck(
     if sighting.stage not in ("complete", "broken"):
         return _recorded(session, dataset, f"still {dataset.state}")
     enter_files(session, dataset, sighting.files)
-    _describe(session, dataset, sighting)
+    describe(session, dataset, sighting)
     if sighting.stage == "broken":
         why = f"the files changed, and are still broken: {sighting.reason}"
         move(session, dataset, DatasetState.ACQUIRED, actor=sighting.actor, reason=why)
@@ -189,8 +191,8 @@ def go_on(session: Session, dataset: Dataset, beamline: Beamline, actor: str) ->
             move(session, dataset, waiting, actor=actor, reason=_wait(dataset, beamline, missing))
         return
     move(session, dataset, DatasetState.VALIDATED, actor=actor)
-    if beamline.flow is not None:
-        parameters = recipes.effective_parameters(session, beamline.id, {})
+    if recipes.flow_name(beamline, dataset.rule) is not None:
+        parameters = recipes.effective_parameters(session, beamline.id, {}, dataset.rule)
         reason = "complete, with its calibrations"
         open_run(
             session, dataset, parameters=parameters, actor=actor, reason=reason, lane=Lane.LIVE
@@ -220,9 +222,19 @@ def _changed(
     enter_files(session, dataset, sighting.files)
     waits = dataset.state == DatasetState.WAITING_FOR_CALIBRATION
     if waits and sighting.stage == "complete":
-        _describe(session, dataset, sighting)
+        describe(session, dataset, sighting)
         go_on(session, dataset, beamline, actor)
     return _recorded(session, dataset, reason)
+
+
+def _note_abort(
+    session: Session, dataset: Dataset, sighting: Sighting, *, is_new: bool = True
+) -> None:
+    """Write down that the run of a scan which is complete all the same was aborted."""
+    report = sighting.metadata.get("report", {})
+    if is_new and report.get("stage") == "aborted":
+        reason = f"its run was aborted: {report.get('reason') or 'no reason given'}"
+        note(session, dataset, "aborted", actor=sighting.actor, reason=reason)
 
 
 def _recorded(session: Session, dataset: Dataset, words: str, *, created: bool = False) -> Recorded:
@@ -262,8 +274,8 @@ def _unidentified(session: Session, sighting: Sighting) -> Dataset | None:
         .where(
             Dataset.beamline_id == sighting.beamline,
             Dataset.kind != Kind.DERIVED,
-            Dataset.uid.is_(None),
             Dataset.started_at.is_(None),
+            ~Dataset.base_key.startswith("uid:"),
             Dataset.state.in_((*GROWING, *RECHECKED)),
             DatasetFile.storage_id == recipes.storage(session, first.storage).id,
             DatasetFile.path == first.path,
@@ -297,31 +309,10 @@ def new_dataset(session: Session, sighting: Sighting, generation: int = 1) -> Da
         entry_key=sighting.entry_key + suffix,
         base_key=sighting.entry_key,
         generation=generation,
-        technique=sighting.technique,
-        taken_at=sighting.started_at or datetime.now(UTC),
+        taken_at=sighting.started_at or sighting.reported_start or datetime.now(UTC),
     )
-    _describe(session, dataset, sighting)
+    describe(session, dataset, sighting)
     return dataset
-
-
-def _describe(session: Session, dataset: Dataset, sighting: Sighting) -> None:
-    """Enter what is known about a dataset by now; what a person has assigned stays."""
-    dataset.kind = sighting.kind
-    dataset.name = sighting.name
-    dataset.format = sighting.format
-    dataset.inner_path = sighting.inner_path
-    dataset.uid = sighting.uid
-    dataset.detector = sighting.detector
-    dataset.needs = list(sighting.needs)
-    dataset.meta = dict(sighting.metadata)
-    if sighting.started_at is not None:
-        dataset.started_at = dataset.taken_at = sighting.started_at
-    if dataset.proposal_id is None and sighting.proposal:
-        dataset.proposal_id = _proposal(session, sighting.proposal)
-    if dataset.visit_id is None and dataset.proposal_id and sighting.visit:
-        dataset.visit_id = _visit(session, dataset.proposal_id, sighting.visit)
-    if dataset.sample_id is None and sighting.sample:
-        dataset.sample_id = _sample(session, dataset.proposal_id, sighting.sample)
 
 
 def _enter_calibration(session: Session, dataset: Dataset, sighting: Sighting) -> None:
@@ -333,32 +324,3 @@ def _enter_calibration(session: Session, dataset: Dataset, sighting: Sighting) -
             energy_kev=sighting.metadata.get("energy_keV"),
         )
         session.merge(row)
-
-
-def _proposal(session: Session, code: str) -> UUID:
-    def ask() -> UUID:
-        session.execute(insert(Proposal).values(id=uuid7(), code=code).on_conflict_do_nothing())
-        return session.scalars(select(Proposal.id).where(Proposal.code == code)).one()
-
-    return memo.once(session, ("proposal", code), ask)
-
-
-def _visit(session: Session, proposal_id: UUID, code: str) -> UUID:
-    def ask() -> UUID:
-        values = {"id": uuid7(), "proposal_id": proposal_id, "code": code}
-        session.execute(insert(Visit).values(**values).on_conflict_do_nothing())
-        return session.scalars(
-            select(Visit.id).where(Visit.proposal_id == proposal_id, Visit.code == code)
-        ).one()
-
-    return memo.once(session, ("visit", proposal_id, code), ask)
-
-
-def _sample(session: Session, proposal_id: UUID | None, name: str) -> UUID:
-    def ask() -> UUID:
-        values = {"id": uuid7(), "proposal_id": proposal_id, "name": name}
-        session.execute(insert(Sample).values(**values).on_conflict_do_nothing())
-        mine = Sample.proposal_id.is_not_distinct_from(proposal_id)
-        return session.scalars(select(Sample.id).where(mine, Sample.name == name)).one()
-
-    return memo.once(session, ("sample", proposal_id, name), ask)

@@ -18,7 +18,7 @@ from catalog.errors import CatalogError, InvalidParameters, NotFound
 from catalog.models import Beamline, FlowSchema, Storage, uuid7
 
 Tree = Mapping[str, Any]
-PLACEHOLDERS = {"beamline", "proposal", "sample", "scan"}
+PLACEHOLDERS = {"beamline", "proposal", "visit", "sample", "scan"}
 
 
 def publish_flow(
@@ -54,6 +54,11 @@ def publish_beamline(
     output_template: str,
     recipe: Mapping[str, Any] | None = None,
     calibration_max_age: timedelta = timedelta(hours=24),
+    calibration_rules: Mapping[str, Any] | None = None,
+    rules: Sequence[Mapping[str, Any]] = (),
+    triggers: Sequence[str] = ("files",),
+    purge_derived_after: timedelta | None = None,
+    purge_raw_after: timedelta | None = None,
 ) -> None:
     """Enter a beamline as the settings describe it; its flow must have been published before.
 
@@ -68,17 +73,26 @@ def publish_beamline(
     folders : sequence of Path
         The absolute folders that are watched; each becomes a storage named by its path.
     output_template : str
-        Absolute folder of a dataset's results, with ``{beamline}``, ``{proposal}``, ``{sample}``
-        and ``{scan}``, the last of which must be there.
+        Absolute folder of a dataset's results, with ``{beamline}``, ``{proposal}``, ``{visit}``,
+        ``{sample}`` and ``{scan}``, the last of which must be there.
     recipe : mapping, optional
         The beamline's own defaults for the flow's parameters.
     calibration_max_age : timedelta
         How far in time a calibration may be from the data that it serves.
+    calibration_rules : mapping, optional
+        By kind: ``choose`` (nearest, before or both) and ``max_age_hours``.
+    rules : sequence of mappings
+        What reductions need of the beamline's rules: ``name``, ``technique``, ``flow``, ``recipe``
+        and ``batch``.
+    triggers : sequence of str
+        The ways of hearing about data that are on.
+    purge_derived_after, purge_raw_after : timedelta, optional
+        After how long data may be purged; None means never.
 
     Raises
     ------
     InvalidParameters
-        The recipe does not fit the flow.
+        The recipe, or that of a rule, does not fit the flow.
     CatalogError
         A folder is not absolute, or the template cannot tell scans apart.
     """
@@ -91,6 +105,11 @@ def publish_beamline(
         "output_template": output_template,
         "recipe": dict(recipe or {}),
         "calibration_max_age": calibration_max_age,
+        "calibration_rules": dict(calibration_rules or {}),
+        "rules": [dict(rule) for rule in rules],
+        "triggers": list(triggers),
+        "purge_derived_after": purge_derived_after,
+        "purge_raw_after": purge_raw_after,
         "published_at": func.now(),
     }
     session.execute(
@@ -100,9 +119,19 @@ def publish_beamline(
     )
     for root in (*map(str, folders), output_root(output_template)):
         storage(session, root)
-    if flow is not None:
-        beamline = session.get_one(Beamline, id, populate_existing=True)
-        complete_parameters(current_flow(session, beamline), beamline.recipe)
+    _check_recipes(session, session.get_one(Beamline, id, populate_existing=True))
+
+
+def _check_recipes(session: Session, beamline: Beamline) -> None:
+    """Check that the beamline's recipe, and what each rule makes of it, fits the flow."""
+    for rule in ("", *(each["name"] for each in beamline.rules)):
+        if flow_name(beamline, rule) is None:
+            continue
+        try:
+            effective_parameters(session, beamline.id, {}, rule)
+        except InvalidParameters as error:
+            where = f"rule {rule!r}" if rule else "recipe"
+            raise InvalidParameters(f"Beamline {beamline.id!r}, {where}: {error}") from None
 
 
 def _check_template(beamline: str, template: str) -> None:
@@ -110,7 +139,7 @@ def _check_template(beamline: str, template: str) -> None:
     if "scan" not in used or not used <= PLACEHOLDERS or not template.startswith("/"):
         raise CatalogError(
             f"Beamline {beamline!r}: output {template!r} must be an absolute folder with {{scan}} "
-            "and perhaps {beamline}, {proposal} and {sample} in it, such as "
+            "and perhaps {beamline}, {proposal}, {visit} and {sample} in it, such as "
             "/data/processed/{proposal}/{sample}/{scan}."
         )
 
@@ -160,40 +189,78 @@ def beamline_of(session: Session, id: str) -> Beamline:
     return found
 
 
-def current_flow(session: Session, beamline: Beamline) -> FlowSchema:
-    """Return the current version of a beamline's flow.
+def rule_of(beamline: Beamline, name: str) -> dict[str, Any] | None:
+    """Return a rule of a beamline as it was published; None if it has none of this name (now)."""
+    return next((rule for rule in beamline.rules if name and rule["name"] == name), None)
+
+
+def flow_name(beamline: Beamline, rule: str = "") -> str | None:
+    """Return the flow of data that a rule took: the rule's, else the beamline's.
+
+    None means that such data are only catalogued.
+    """
+    found = rule_of(beamline, rule)
+    return found["flow"] if found is not None else beamline.flow
+
+
+def current_flow(session: Session, beamline: Beamline, rule: str = "") -> FlowSchema:
+    """Return the current version of the flow of data that a rule took.
+
+    Parameters
+    ----------
+    session : Session
+        The transaction.
+    beamline : Beamline
+        Whose data.
+    rule : str
+        ``Dataset.rule``: the name of a rule, or empty.
 
     Raises
     ------
     NotFound
-        The beamline has no flow, or the flow has not been published.
+        There is no flow for such data, or it has not been published.
     """
-    found = session.scalar(
-        select(FlowSchema).where(FlowSchema.flow == beamline.flow, FlowSchema.is_current)
-    )
+    name = flow_name(beamline, rule)
+    found = session.scalar(select(FlowSchema).where(FlowSchema.flow == name, FlowSchema.is_current))
     if found is None:
+        taken = f" that rule {rule!r} takes" if rule else ""
         raise NotFound(
-            f"Beamline {beamline.id!r} has no flow that could reduce its data (its flow is "
-            f"{beamline.flow!r}): check `flow` or `technique` in the settings and start again."
+            f"Beamline {beamline.id!r} has no flow that could reduce the data{taken} (the flow is "
+            f"{name!r}): check `flow` or `technique` in the settings and start again."
         )
     return found
 
 
 def effective_parameters(
-    session: Session, beamline: str, overrides: Mapping[str, Any]
+    session: Session, beamline: str, overrides: Mapping[str, Any], rule: str = ""
 ) -> dict[str, Any]:
-    """Return a beamline's whole parameters: the flow's defaults, the beamline's, the user's.
+    """Return the whole parameters: the flow's defaults, the beamline's, the rule's, the user's.
+
+    The beamline's own recipe is left out where a rule names another flow than the beamline's.
+
+    Parameters
+    ----------
+    session : Session
+        The transaction.
+    beamline : str
+        Its id.
+    overrides : mapping
+        What the user wants otherwise.
+    rule : str
+        ``Dataset.rule``: the rule that took the data, or empty.
 
     Raises
     ------
     InvalidParameters
         They do not fit the flow; the sentence names the key and the allowed values.
     NotFound
-        No such beamline, or it has no flow.
+        No such beamline, or no flow for such data.
     """
     found = beamline_of(session, beamline)
-    flow = current_flow(session, found)
-    return complete_parameters(flow, merged(found.recipe, overrides))
+    flow = current_flow(session, found, rule)
+    base = found.recipe if flow.flow == found.flow else {}
+    of_rule: Tree = (rule_of(found, rule) or {}).get("recipe", {})
+    return complete_parameters(flow, merged(merged(base, of_rule), overrides))
 
 
 def complete_parameters(flow: FlowSchema, given: Mapping[str, Any]) -> dict[str, Any]:

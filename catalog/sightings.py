@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,7 @@ from catalog import memo, recipes
 from catalog.errors import CatalogError
 from catalog.models import Dataset, DatasetFile, uuid7
 
+DIGEST = ("digest", "digest_algorithm")
 RENEWED = ("size", "mtime_ns", "inode", "count", "fingerprint")
 
 
@@ -40,7 +41,9 @@ class Sighting:
     """What a trigger saw of one dataset.
 
     ``has_identity`` tells whether the data themselves say which scan they are (a uid or a start
-    time); if not, another file under the same name is another dataset.
+    time); if not, another file under the same name is another dataset. ``rule`` is that of the
+    beamline which took it; ``reported_uid`` and ``reported_start`` come from others than the data,
+    and ``sample_fields`` are what a sidecar or a report tells about the sample.
     """
 
     beamline: str
@@ -48,7 +51,7 @@ class Sighting:
     name: str
     technique: str
     kind: Literal["raw", "calibration"]
-    stage: Literal["opened", "grown", "complete", "incomplete", "broken"]
+    stage: Literal["opened", "grown", "complete", "incomplete", "aborted", "broken"]
     files: Sequence[SightedFile]
     calibration_kinds: Sequence[str] = ()
     detector: str = ""
@@ -64,6 +67,10 @@ class Sighting:
     inner_path: str = ""
     has_identity: bool = True
     actor: str = "trigger"
+    rule: str = ""
+    reported_uid: str | None = None
+    reported_start: datetime | None = None
+    sample_fields: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -152,10 +159,16 @@ def _upsert(
             **{column: getattr(file, column) for column in RENEWED},
         )
         renewed = {column: row.excluded[column] for column in RENEWED}
+        is_other = or_(
+            DatasetFile.size != row.excluded["size"],
+            DatasetFile.fingerprint.is_distinct_from(row.excluded["fingerprint"]),
+        )
+        # Of bytes that changed or grew, nobody knows the digest yet.
+        digest = {name: case((is_other, None), else_=getattr(DatasetFile, name)) for name in DIGEST}
         session.execute(
             row.on_conflict_do_update(
                 index_elements=["dataset_id", "storage_id", "path", "inner_path", "role"],
-                set_={**renewed, **more},
+                set_={**renewed, **digest, **more},
             )
         )
 

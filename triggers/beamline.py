@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import string
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from triggers.rules import CalibrationRule, Purge, Rule, Triggers
-
-OUTPUT_FIELDS = ("beamline", "proposal", "visit", "sample", "scan")
-PATH_FIELDS = ("proposal", "visit", "sample", "scan")
+from triggers.rules import CalibrationRule, Grouping, Purge, Rule, Source, Triggers, check_order
+from triggers.templates import OUTPUT_FIELDS, PATH_FIELDS, describe, placeholders
 
 
 class Beamline(BaseModel):
@@ -31,7 +27,7 @@ class Beamline(BaseModel):
         min_length=1,
         description="Names of files that may be scans. Hidden files never are.",
     )
-    grouping: Literal["file", "entry", "folder"] = Field(
+    grouping: Grouping = Field(
         default="entry",
         description="What is a dataset: each entry of a file and each folder of images (entry); "
         "a whole file, which must hold one entry (file); a folder of images only (folder).",
@@ -39,6 +35,12 @@ class Beamline(BaseModel):
     path_template: str = Field(
         default="",
         description="What a path below the folder tells, such as '{proposal}/{sample}/{scan}'.",
+    )
+    sources: tuple[Source, ...] = Field(
+        default=("path", "report", "sidecar", "file"),
+        description="Who is believed first about proposal, visit, sample and scan: the path, a "
+        "report (HTTP, Bluesky, EPICS), a sidecar file, or the data file. What is left out is not "
+        "asked.",
     )
     output: str = Field(
         description="Folder of results, with {beamline} {proposal} {visit} {sample} {scan}."
@@ -76,7 +78,7 @@ class Beamline(BaseModel):
     @field_validator("output")
     @classmethod
     def _check_output(cls, output: str) -> str:
-        fields = _fields(output, OUTPUT_FIELDS)
+        fields = placeholders(output, OUTPUT_FIELDS)
         if "scan" not in fields:
             raise ValueError(f"output must contain {{scan}}, or scans would share {output!r}")
         return output
@@ -84,8 +86,21 @@ class Beamline(BaseModel):
     @field_validator("path_template")
     @classmethod
     def _check_path_template(cls, template: str) -> str:
-        _fields(template, (*PATH_FIELDS, "_"))
+        placeholders(template, (*PATH_FIELDS, "_"))
         return template
+
+    @field_validator("rules")
+    @classmethod
+    def _check_rules(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        check_order(rules)
+        return rules
+
+    @field_validator("sources")
+    @classmethod
+    def _check_sources(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        if len(set(sources)) < len(sources):
+            raise ValueError("each source is given once")
+        return sources
 
     def accepts(self, name: str) -> bool:
         """Whether a file's name fits one of the patterns."""
@@ -101,42 +116,30 @@ class Beamline(BaseModel):
                 return root, path.relative_to(root).as_posix()
         return path.resolve().parent, path.name
 
-    def describe(self, relative: str) -> dict[str, str]:
+    def rule_for(self, *relative: str) -> Rule | None:
+        """
+        Return the first rule that takes a path, or None: then the beamline's own words count.
+
+        Parameters
+        ----------
+        relative
+            The path below the beamline's folder. A series of images has two: its folder's and
+            one image's.
+        """
+        return next((rule for rule in self.rules if rule.takes(*relative)), None)
+
+    def grouping_of(self, rule: Rule | None) -> Grouping:
+        """Return what makes a dataset, for data that a rule takes."""
+        return (rule.grouping if rule else None) or self.grouping
+
+    def technique_of(self, rule: Rule | None) -> str:
+        """Return the technique of data that a rule takes."""
+        return (rule.technique if rule else None) or self.technique
+
+    def describe(self, relative: str, rule: Rule | None = None) -> dict[str, str]:
         """Read proposal, visit, sample and scan off a path, as far as the template fits it."""
-        if not self.path_template:
-            return {}
-        found = _matcher(self.path_template).match(relative)
-        return {key: value for key, value in found.groupdict().items() if value} if found else {}
-
-
-def _fields(template: str, allowed: tuple[str, ...]) -> set[str]:
-    """Return the placeholders of a template; the error names the allowed ones."""
-    try:
-        parts = list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise ValueError(f"{template!r} has unbalanced braces ({error})") from error
-    fields = {name for _, name, _, _ in parts if name is not None}
-    plain = all(not spec and not conversion for _, _, spec, conversion in parts)
-    if unknown := sorted(fields - set(allowed)):
-        names = ", ".join(f"{{{name}}}" for name in allowed)
-        raise ValueError(f"{{{unknown[0]}}} is not allowed in {template!r}; allowed are {names}")
-    if not plain:
-        raise ValueError(f"{template!r} may hold names in braces only, without formats")
-    return fields
-
-
-def _matcher(template: str) -> re.Pattern[str]:
-    """Turn a template into a pattern for the begin of a path; ``{_}`` stands for anything."""
-    seen: set[str] = set()
-    pattern = ""
-    for text, name, _, _ in string.Formatter().parse(template):
-        pattern += re.escape(text)
-        if name is None:
-            continue
-        named = name != "_" and name not in seen
-        pattern += f"(?P<{name}>[^/]+?)" if named else "[^/]+?"
-        seen.add(name)
-    return re.compile(pattern + r"(?:\.[^./]+)?(?:/|$)")
+        own = rule.path_template if rule else None
+        return describe(self.path_template if own is None else own, relative)
 
 
 def check_outputs(beamlines: Iterable[Beamline]) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from triggers import patterns
+from triggers.templates import PATH_FIELDS, placeholders
 
 Grouping = Literal["file", "entry", "folder"]
-Known = Literal["proposal", "visit", "sample", "scan"]
+Source = Literal["path", "report", "sidecar", "file"]
+CATALOGUE_ONLY = "none"
+"""The flow of data that are only catalogued."""
 
 
 class Part(BaseModel):
@@ -29,22 +35,88 @@ class Rule(Part):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Its name, for `explain`.")
     match: tuple[str, ...] = Field(
         min_length=1,
-        description="Patterns of paths below the folder; ** stands for any folders.",
+        description="Patterns of paths below the folder; ** stands for any folders. A folder of "
+        "images is meant by its own path or by that of its images.",
     )
     ignore: bool = Field(default=False, description="Whether such paths are no data at all.")
     grouping: Grouping | None = Field(default=None, description="Instead of the beamline's.")
     technique: str | None = Field(default=None, description="Instead of the beamline's.")
-    flow: str | None = Field(default=None, description="Instead of the technique's flow.")
+    flow: str | None = Field(
+        default=None, description="Instead of the technique's flow; 'none': only catalogued."
+    )
     recipe: dict[str, Any] = Field(
         default_factory=dict, description="What differs from the beamline's recipe."
     )
     path_template: str | None = Field(default=None, description="Instead of the beamline's.")
     done_marker: str | None = Field(
         default=None,
-        description="Complete only when this file is there: '{name}.done' beside a file, or a "
-        "plain name inside a folder.",
+        description="Complete only when this file is there: '{name}.done' or '{stem}.done' beside "
+        "a file or folder, or a plain name in the folder of a file or of images.",
     )
     batch: Batch | None = Field(default=None, description="Reduce several in one run.")
+
+    @field_validator("match")
+    @classmethod
+    def _check_match(cls, match: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in match:
+            if mistake := patterns.problem(pattern):
+                raise ValueError(f"the pattern {pattern!r} cannot be used: {mistake}")
+        return match
+
+    @field_validator("path_template")
+    @classmethod
+    def _check_path_template(cls, template: str | None) -> str | None:
+        placeholders(template or "", (*PATH_FIELDS, "_"))
+        return template
+
+    @field_validator("done_marker")
+    @classmethod
+    def _check_done_marker(cls, marker: str | None) -> str | None:
+        placeholders(marker or "", ("name", "stem"))
+        if marker is not None and ("/" in marker or marker.strip() in ("", ".", "..")):
+            raise ValueError(f"{marker!r} must be the name of a file, without folders")
+        return marker
+
+    @model_validator(mode="after")
+    def _ignores_all_or_nothing(self) -> Self:
+        others = sorted(self.model_fields_set - {"name", "match", "ignore"})
+        if self.ignore and others:
+            raise ValueError(f"rule {self.name!r} ignores its paths: {others[0]} has no meaning")
+        return self
+
+    def takes(self, *paths: str) -> bool:
+        """Whether one of these, which name the same data, fits one of the patterns."""
+        return any(patterns.matches(pattern, path) for pattern in self.match for path in paths)
+
+
+def check_order(rules: Sequence[Rule]) -> None:
+    """
+    Check that each rule has a name of its own and something that no earlier one takes.
+
+    Raises
+    ------
+    ValueError
+        The sentence names both rules.
+    """
+    for number, rule in enumerate(rules):
+        earlier = rules[:number]
+        if any(each.name == rule.name for each in earlier):
+            raise ValueError(f"two rules are called {rule.name!r}")
+        shadows = [_shadow(pattern, earlier) for pattern in rule.match]
+        if all(shadows):
+            names = " and ".join(sorted({repr(name) for name in shadows}))
+            raise ValueError(
+                f"rule {rule.name!r} can never match: {names} before it takes all of its paths. "
+                "Put it first, or narrow the earlier one"
+            )
+
+
+def _shadow(pattern: str, earlier: Sequence[Rule]) -> str | None:
+    """Return the name of an earlier rule that takes all that a pattern matches."""
+    for rule in earlier:
+        if any(patterns.covers(wider, pattern) for wider in rule.match):
+            return rule.name
+    return None
 
 
 class CalibrationRule(Part):
@@ -76,6 +148,10 @@ class BlueskyTrigger(Part):
     server_key: str | None = Field(default=None, description="Its CURVE public key.")
     public_key: str | None = Field(default=None, description="Our CURVE public key.")
     secret_key: SecretStr | None = Field(default=None, description="Our CURVE secret key.")
+    paths: dict[str, str] = Field(
+        default_factory=dict,
+        description="Beginnings of paths as the acquisition says them, and what they are here.",
+    )
 
 
 class EpicsTrigger(Part):
@@ -85,6 +161,10 @@ class EpicsTrigger(Part):
     addresses: tuple[str, ...] = Field(
         default=(), description="Where to search (EPICS_CA_ADDR_LIST); empty: the environment's."
     )
+    paths: dict[str, str] = Field(
+        default_factory=dict,
+        description="Beginnings of paths as the acquisition says them, and what they are here.",
+    )
 
 
 class KafkaTrigger(Part):
@@ -93,6 +173,10 @@ class KafkaTrigger(Part):
     servers: tuple[str, ...] = Field(min_length=1, description="Brokers, as host:port.")
     topic: str = Field(description="The topic.")
     group: str = Field(default="dayseye", description="The consumer group.")
+    paths: dict[str, str] = Field(
+        default_factory=dict,
+        description="Beginnings of paths as the acquisition says them, and what they are here.",
+    )
 
 
 class Triggers(Part):
