@@ -59,6 +59,8 @@ def publish_beamline(
     triggers: Sequence[str] = ("files",),
     purge_derived_after: timedelta | None = None,
     purge_raw_after: timedelta | None = None,
+    output_group: str = "",
+    output_mode: str = "",
 ) -> None:
     """Enter a beamline as the settings describe it; its flow must have been published before.
 
@@ -88,6 +90,8 @@ def publish_beamline(
         The ways of hearing about data that are on.
     purge_derived_after, purge_raw_after : timedelta, optional
         After how long data may be purged; None means never.
+    output_group, output_mode : str
+        Group (``{proposal}`` may be in it) and mode of the results' folders; empty: as they come.
 
     Raises
     ------
@@ -110,6 +114,8 @@ def publish_beamline(
         "triggers": list(triggers),
         "purge_derived_after": purge_derived_after,
         "purge_raw_after": purge_raw_after,
+        "output_group": output_group,
+        "output_mode": output_mode,
         "published_at": func.now(),
     }
     session.execute(

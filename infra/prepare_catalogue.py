@@ -10,8 +10,10 @@ from catalog.connection import engine_from_environment
 from catalog.migrate import migrate
 from catalog.recipes import publish_beamline, publish_flow
 from flows.registry import FLOWS
+from infra.flow_choice import flow_of, published_rules
 from infra.logs import log_to_stdout
 from infra.settings import load_settings
+from triggers.beamline import Beamline
 
 
 def main() -> None:
@@ -25,18 +27,35 @@ def main() -> None:
             schema = flow.recipe.model_json_schema()
             publish_flow(session, flow.name, flow.technique, flow.version, schema)
         for beamline in load_settings().beamlines:
-            flow = FLOWS.get(beamline.technique)
-            publish_beamline(
-                session,
-                id=beamline.id,
-                name=beamline.name or beamline.id,
-                technique=beamline.technique,
-                flow=flow.name if flow else None,
-                folders=beamline.folders,
-                output_template=beamline.output,
-                recipe=beamline.recipe,
-                calibration_max_age=timedelta(hours=beamline.calibration_max_age_hours),
-            )
+            publish(session, beamline)
+
+
+def publish(session: Session, beamline: Beamline) -> None:
+    """Enter a beamline with its rules, as the settings describe them."""
+    publish_beamline(
+        session,
+        id=beamline.id,
+        name=beamline.name or beamline.id,
+        technique=beamline.technique,
+        flow=flow_of(beamline),
+        folders=beamline.folders,
+        output_template=beamline.output,
+        recipe=beamline.recipe,
+        calibration_max_age=timedelta(hours=beamline.calibration_max_age_hours),
+        calibration_rules={
+            kind: rule.model_dump(mode="json") for kind, rule in beamline.calibrations.items()
+        },
+        rules=published_rules(beamline),
+        triggers=beamline.triggers.kinds(),
+        purge_derived_after=_days(beamline.purge.derived_after_days),
+        purge_raw_after=_days(beamline.purge.raw_after_days),
+        output_group=beamline.output_group,
+        output_mode=beamline.output_mode,
+    )
+
+
+def _days(number: float | None) -> timedelta | None:
+    return None if number is None else timedelta(days=number)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.addresses import Addresses
+from infra.flow_choice import check_flows
 from infra.leftovers import end_leftovers
 from infra.processes import spawn
 from infra.services import services
@@ -38,6 +39,7 @@ def up(settings_file: Path | None, announce: Callable[[Addresses, float], None])
     """
     began = time.monotonic()
     settings = load_settings(settings_file)
+    check_flows(settings.beamlines)
     state = State(settings.state)
     with state.lock():
         end_leftovers(state.services_file)
