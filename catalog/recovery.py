@@ -48,11 +48,15 @@ class Orphan:
 
 @dataclass(frozen=True)
 class Unclaimed:
-    """A dispatch that was sent a while ago, and whose run no flow run has claimed."""
+    """A dispatch that was sent a while ago, and whose run no flow run has claimed.
+
+    ``busy`` tells that its flow run, a batch, was heard of lately at work on other scans.
+    """
 
     dispatch_id: UUID
     run_id: UUID
     flow_run_id: str | None
+    busy: bool
 
 
 def orphans(session: Session, stale_after: timedelta, alive: Alive) -> Sequence[Orphan]:
@@ -232,7 +236,9 @@ def retry(session: Session, run_id: UUID, actor: str, reason: str = "") -> Run:
     return run
 
 
-def unclaimed(session: Session, older_than: timedelta) -> Sequence[Unclaimed]:
+def unclaimed(
+    session: Session, older_than: timedelta, heard_within: timedelta = timedelta(minutes=1)
+) -> Sequence[Unclaimed]:
     """Return dispatches sent a while ago whose runs still wait.
 
     Prefect knows whether their flow runs are still to come. If not (a worker died between taking
@@ -242,8 +248,13 @@ def unclaimed(session: Session, older_than: timedelta) -> Sequence[Unclaimed]:
     again = select(sent_again.id).where(
         sent_again.run_id == Dispatch.run_id, sent_again.sent_at.is_(None)
     )
-    rows = session.scalars(
-        select(Dispatch)
+    heard = select(Attempt.id).where(
+        Attempt.flow_run_id == Dispatch.flow_run_id,
+        func.greatest(Attempt.heartbeat_at, Attempt.finished_at)
+        > func.clock_timestamp() - heard_within,
+    )
+    rows = session.execute(
+        select(Dispatch, heard.exists())
         .join(Run, Run.id == Dispatch.run_id)
         .where(
             Run.state == RunState.WAITING,
@@ -253,7 +264,7 @@ def unclaimed(session: Session, older_than: timedelta) -> Sequence[Unclaimed]:
         .ext(distinct_on(Dispatch.run_id))
         .order_by(Dispatch.run_id, Dispatch.id.desc())
     )
-    return [Unclaimed(row.id, row.run_id, row.flow_run_id) for row in rows]
+    return [Unclaimed(row.id, row.run_id, row.flow_run_id, busy) for row, busy in rows]
 
 
 def send_again(session: Session, run_id: UUID, reason: str, most_sends: int = MOST_SENDS) -> bool:

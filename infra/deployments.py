@@ -9,8 +9,11 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
+from flows.batch import reduce_batch
 from flows.registry import FLOWS, FlowEntry
 from infra.pool import POOL, POOL_TYPE, QUEUES, Queue
+
+BATCH_ENTRYPOINT = "flows.batch:reduce_batch"
 
 
 def publish(base_job_template: Mapping[str, Any], flows: Mapping[str, FlowEntry] = FLOWS) -> None:
@@ -30,6 +33,7 @@ def publish(base_job_template: Mapping[str, Any], flows: Mapping[str, FlowEntry]
         for entry in flows.values():
             flow = load_flow_from_entrypoint(entry.entrypoint, use_placeholder_flow=False)
             publish_deployment(client, flow, entry.technique, entry.entrypoint, entry.version)
+            publish_deployment(client, reduce_batch, entry.technique, BATCH_ENTRYPOINT, "1")
 
 
 def _publish_pool(client: SyncPrefectClient, base_job_template: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from tasks.io.scan import readers  # noqa: E402
 
 for _entry in FLOWS.values():
     importlib.import_module(_entry.entrypoint.partition(":")[0])
+importlib.import_module("flows.batch")
 readers()
 # drawing takes a second to load, which each run would pay
 importlib.import_module("matplotlib.backends.backend_agg")

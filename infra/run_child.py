@@ -10,10 +10,12 @@ from prefect.engine import handle_engine_signals
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow, load_flow_from_entrypoint
 
-from flows.cluster import task_runner
+from catalog.states import Lane
+from flows.cluster import LANE, task_runner
 from flows.reduction import PROCESS_STARTED
 from infra.processes import die_with_parent, process_started
 
+REPROCESS_NICE = 10
 FORK_SERVER: int | None = None
 """The fork server's process id: it sets this when it has loaded everything."""
 
@@ -47,6 +49,9 @@ def execute(flow_run: dict[str, Any], entrypoint: str) -> None:
     run = FlowRun.model_validate(flow_run)
     os.environ["PREFECT__FLOW_RUN_ID"] = str(run.id)
     os.environ[PROCESS_STARTED] = str(process_started(os.getpid()))
+    os.environ[LANE] = run.work_queue_name or Lane.REPROCESS
+    if os.environ[LANE] != Lane.LIVE:
+        os.nice(REPROCESS_NICE)
     loaded: Flow[..., Any] = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
     flow = loaded.with_options(task_runner=cast(Any, task_runner()))
     with handle_engine_signals(run.id):

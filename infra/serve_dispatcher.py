@@ -12,13 +12,13 @@ from catalog import outbox
 from catalog.connection import engine_from_environment
 from infra.dispatcher import Dispatcher
 from infra.logs import log_to_stdout
-from infra.nudges import CRASHED, Nudges
+from infra.nudges import ENDED, Nudges
 from infra.reconcile import Reconciler
 from infra.settings import load_settings
 
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
-RECONCILE_SECONDS = 20.0
+RECONCILE_SECONDS = 10.0
 
 
 def main() -> None:
@@ -28,21 +28,22 @@ def main() -> None:
         signal.signal(number, lambda *_: os._exit(0))
     limits = load_settings().runs
     engine = engine_from_environment("dayseye-dispatcher")
-    nudges = Nudges(os.environ["DAYSEYE_CATALOG_DSN"], outbox.CHANNEL, CRASHED)
+    nudges = Nudges(os.environ["DAYSEYE_CATALOG_DSN"], outbox.CHANNEL, ENDED)
     with get_client(sync_client=True) as client:
         dispatcher = Dispatcher(engine, client, limits)
         reconciler = Reconciler(engine, client, limits)
         next_look = 0.0
         while True:
             try:
+                dispatcher.send_waiting()
                 if time.monotonic() >= next_look:
                     next_look = time.monotonic() + RECONCILE_SECONDS
                     reconciler.reconcile()
-                dispatcher.send_waiting()
+                    reconciler.end_zombies()
             except OperationalError as error:
                 LOG.warning("The catalogue is away: %s", error.orig)
-            if CRASHED in nudges.wait(LOOK_SECONDS):
-                next_look = 0.0
+            if ENDED in nudges.wait(LOOK_SECONDS):
+                next_look = 0.0  # perhaps it did not come to its own end
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelled
 from prefect.workers.base import BaseJobConfiguration, BaseWorker, BaseWorkerResult
 
+from infra import memory, whereabouts
 from infra.fork_server import ForkServer
 from infra.supervisor import ending
 
@@ -42,6 +43,8 @@ class _Active:
     process: BaseProcess
     ended: anyio.Event = field(default_factory=anyio.Event)
     cancelled: bool = False
+    held: int = 0
+    kills_before: int = field(default_factory=memory.kills)
 
 
 class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
@@ -58,8 +61,9 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
         From which runs are forked.
     on_ready : callable, optional
         Told when it is connected.
-    on_lost : callable, optional
-        Told (in a thread) when a run's process did not come to its own end.
+    on_ended : callable, optional
+        Told (in a thread) when a run's process has ended: the flow run, and if the process did not
+        come to its own end, a sentence that says why; that is None too when it was cancelled.
     """
 
     type = "warm"
@@ -71,13 +75,13 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
         *args: Any,
         fork_server: ForkServer,
         on_ready: Callable[[], None] | None = None,
-        on_lost: Callable[[], None] | None = None,
+        on_ended: Callable[[UUID, str | None], None] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._fork_server = fork_server
         self._active: dict[UUID, _Active] = {}
-        self._on_lost = on_lost
+        self._on_ended = on_ended
         self._on_ready = on_ready
         self._wake = asyncio.Event()
 
@@ -125,7 +129,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
         self,
         flow_run: FlowRun,
         configuration: BaseJobConfiguration,
-        task_status: anyio.abc.TaskStatus[int] | None = None,
+        task_status: anyio.abc.TaskStatus[Any] | None = None,
     ) -> WarmResult:
         """Run a flow run in a fork, and wait for its end."""
         entrypoint = await self._entrypoint(flow_run)
@@ -136,7 +140,8 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
             name=flow_run.name,
         )
         if task_status is not None:
-            task_status.started(process.pid or 0)
+            # Prefect keeps it: from it everybody can tell whether the process lives.
+            task_status.started(whereabouts.describe(process.pid or 0))
         active = self._active[flow_run.id] = _Active(process)
         try:
             # The fork server writes the exit code to the sentinel: no thread waits for it.
@@ -156,26 +161,28 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
         return deployment.entrypoint
 
     async def _report(self, flow_run: FlowRun, active: _Active) -> WarmResult:
-        """Tell Prefect how the process ended, where the run itself could not."""
+        """Tell Prefect, and who else wants to know, how the process ended."""
         code = _code(active.process)
+        lost = None
         if active.cancelled:
             state = Cancelled(message="The run's process was ended because it was cancelled.")
             await self.client.set_flow_run_state(flow_run.id, state, force=True)
         elif code != 0:
-            await self._propose_crashed_state(
-                flow_run, f"The run's process (pid {active.process.pid}) ended {ending(code)}."
-            )
-        if (active.cancelled or code != 0) and self._on_lost is not None:
-            await asyncio.to_thread(self._on_lost)
+            lost = _why(active, code)
+            await self._propose_crashed_state(flow_run, lost)
+        if self._on_ended is not None:
+            await asyncio.to_thread(self._on_ended, flow_run.id, lost)
         # Status 0: what there was to say has been said, better than the base class could.
         return WarmResult(identifier=str(active.process.pid), status_code=0)
 
     # -- cancelling -------------------------------------------------------------------------
 
     async def _watch_for_cancellations(self) -> None:
-        """End the processes of runs that someone has cancelled."""
+        """End the processes of runs that someone has cancelled; see how large all of them grow."""
         while True:
             await anyio.sleep(CANCEL_POLL_SECONDS)
+            for active in self._active.values():
+                active.held = max(active.held, memory.peak(active.process.pid or 0))
             running = [key for key, active in self._active.items() if not active.cancelled]
             if not running:
                 continue
@@ -213,6 +220,13 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
 def _code(process: BaseProcess) -> int:
     process.join()
     return process.exitcode if process.exitcode is not None else 1
+
+
+def _why(active: _Active, code: int) -> str:
+    """Say why a process did not come to its own end."""
+    if code == -signal.SIGKILL and memory.kills() > active.kills_before:
+        return memory.explain(active.held)
+    return f"The run's process (pid {active.process.pid}) ended {ending(code)}."
 
 
 def _signal(process: BaseProcess, number: int) -> None:

@@ -1,18 +1,28 @@
 """The worker as a service of the platform: published, nudged, and stopped like a crash."""
 
 import asyncio
+import logging
 import os
 import signal
 import threading
+from functools import partial
+from uuid import UUID
 
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from catalog.connection import engine_from_environment
+from catalog.recovery import lose_flow_run
 from infra.fork_server import ForkServer
 from infra.logs import log_to_stdout
-from infra.nudges import CRASHED, SENT, Nudges
+from infra.nudges import ENDED, SENT, Nudges
 from infra.pool import POOL
 from infra.prefect_server import wait_for_prefect
 from infra.settings import load_settings
 from infra.state import State
 from infra.worker import WarmWorker
+
+LOG = logging.getLogger(__name__)
 
 
 def serve(fork_server: ForkServer) -> None:
@@ -33,13 +43,28 @@ def serve(fork_server: ForkServer) -> None:
         create_pool_if_not_found=False,
         fork_server=fork_server,
         on_ready=State(settings.state).worker_ready.touch,
-        on_lost=lambda: Nudges(dsn).send(CRASHED),
+        on_ended=partial(_tell, Nudges(dsn)),
     )
     fork_server.call("infra.run_child:check_preloaded")
     wait_for_prefect(os.environ["PREFECT_API_URL"])
     # In a fork, where the flows are loaded.
     fork_server.call("infra.deployments:publish", WarmWorker.get_default_base_job_template())
     asyncio.run(_work(worker, dsn))
+
+
+def _tell(nudges: Nudges, flow_run: UUID, lost: str | None) -> None:
+    """Enter why a run's process was lost, and nudge the dispatcher: a place is free."""
+    if lost is not None:
+        engine = engine_from_environment("dayseye-worker")
+        try:
+            with Session(engine) as session, session.begin():
+                lose_flow_run(session, str(flow_run), lost)
+        except OperationalError as error:
+            # the dispatcher finds that the process is gone, if not why
+            LOG.warning("The catalogue is away; flow run %s: %s (%s)", flow_run, lost, error.orig)
+        finally:
+            engine.dispose()
+    nudges.send(ENDED)
 
 
 async def _work(worker: WarmWorker, dsn: str) -> None:
