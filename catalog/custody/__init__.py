@@ -1,0 +1,20 @@
+"""Care of the data: digests, copies in another place, verification, holds, purging."""
+
+from catalog.custody.archiving import archive
+from catalog.custody.digests import digest_some
+from catalog.custody.holds import hold, release
+from catalog.custody.place import Place
+from catalog.custody.purging import purge, purgeable, resume_purges
+from catalog.custody.verifying import verify
+
+__all__ = [
+    "Place",
+    "archive",
+    "digest_some",
+    "hold",
+    "purge",
+    "purgeable",
+    "release",
+    "resume_purges",
+    "verify",
+]

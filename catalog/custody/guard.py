@@ -1,0 +1,53 @@
+"""What all care of a dataset begins with: the dataset itself, and nobody else at it."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from catalog.errors import CatalogError, NotFound
+from catalog.models import Dataset
+
+
+class Busy(CatalogError):  # noqa: N818 - it names an answer, not a fault
+    """Another process takes care of the dataset at this moment."""
+
+
+def dataset_of(session: Session, dataset_id: UUID) -> Dataset:
+    """Return a dataset.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    """
+    dataset = session.get(Dataset, dataset_id)
+    if dataset is None:
+        raise NotFound(f"No dataset {dataset_id}.")
+    return dataset
+
+
+@contextmanager
+def alone(engine: Engine, dataset_id: UUID) -> Generator[None]:
+    """Keep other processes from copying, verifying or purging a dataset meanwhile.
+
+    The lock belongs to a connection of its own, so it ends with this process.
+
+    Raises
+    ------
+    Busy
+        One does so already.
+    """
+    key = {"key": f"custody {dataset_id}"}
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        take = text("SELECT pg_try_advisory_lock(hashtextextended(:key, 0))")
+        if not connection.scalar(take, key):
+            raise Busy(
+                f"Another process copies, verifies or purges {dataset_id} now: wait for it to end."
+            )
+        try:
+            yield
+        finally:
+            connection.invalidate()  # closed, it gives the lock back; it may be broken already
