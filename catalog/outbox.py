@@ -108,7 +108,9 @@ def unsent(
     without : collection of str
         Beamlines whose dispatches have to wait.
     """
-    live_first = case((Dispatch.lane == Lane.LIVE, 0), else_=1)
+    # Of what a person asked for, what they asked for alone goes before many at once.
+    many = Run.request_id.contains("/")
+    order = case((Dispatch.lane == Lane.LIVE, 0), (many, 2), else_=1)
     due = (
         of_waiting()
         .where(
@@ -117,7 +119,7 @@ def unsent(
             Beamline.paused_at.is_(None),
             Dataset.beamline_id.not_in(without),
         )
-        .order_by(live_first, Dispatch.id)
+        .order_by(order, Dispatch.id)
         .limit(limit)
     )
     return locked(session, due)

@@ -21,10 +21,12 @@ class Promise:
     bytes: int
 
 
-def input_bytes(session: Session, dataset_id: UUID) -> int:
-    """Return the size of a dataset's files."""
-    total = session.scalar(select(_bytes(Dataset.id)).where(Dataset.id == dataset_id))
-    return int(total or 0)
+def input_bytes(session: Session, *dataset_ids: UUID) -> int:
+    """Return the size of datasets' files together."""
+    total = select(func.sum(DatasetFile.size)).where(
+        DatasetFile.dataset_id.in_(dataset_ids), DatasetFile.gone_at.is_(None)
+    )
+    return int(session.scalar(total) or 0)
 
 
 def ratio(session: Session, beamline: str, flow: str) -> float:

@@ -38,6 +38,7 @@ def request_run(
     reason: str,
     *,
     lane: str = Lane.REPROCESS,
+    request_id: str | None = None,
 ) -> Run:
     """Open a run that a person asks for: a new version, whatever was reduced before.
 
@@ -53,6 +54,8 @@ def request_run(
         Who asks, and why.
     lane : str
         The queue.
+    request_id : str, optional
+        The request; one that was asked for before returns its run. Each call is its own otherwise.
 
     Raises
     ------
@@ -64,6 +67,9 @@ def request_run(
         The dataset cannot be reduced as it stands; the sentence says why.
     """
     dataset = reducible(session, dataset_id)
+    asked = select(Run).where(Run.request_id == request_id) if request_id else None
+    if asked is not None and (existing := session.scalar(asked)) is not None:
+        return existing
     parameters = recipes.effective_parameters(session, dataset.beamline_id, overrides, dataset.rule)
     return open_run(
         session,
@@ -72,7 +78,7 @@ def request_run(
         actor=actor,
         reason=reason,
         lane=lane,
-        request_id=str(uuid7()),
+        request_id=request_id or str(uuid7()),
         parent_id=current_run(session, dataset.id),
     )
 
