@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, defer
 
 from catalog.models import Beamline, Dataset, Proposal, Run, Sample, Visit
+from catalog.queries.dataset_ids import dataset_ids
 from catalog.queries.filters import DatasetFilter
 from catalog.queries.results import current_results, full_name, results
 from catalog.queries.views import DatasetSummary, Page, Progress, Result
@@ -27,7 +27,7 @@ def list_datasets(
     cursor: UUID | None = None,
     limit: int = 50,
 ) -> Page[DatasetSummary]:
-    """List datasets, newest first.
+    """List datasets, newest first: as they were registered or, with a time, as they were taken.
 
     Parameters
     ----------
@@ -39,14 +39,12 @@ def list_datasets(
     limit
         How many to return at most.
     """
-    statement = with_names().options(defer(Dataset.meta)).where(*_conditions(filters))
-    if cursor is not None:
-        statement = statement.where(Dataset.id < cursor)
-    statement = statement.order_by(Dataset.id.desc()).limit(limit + 1)
-    rows = session.execute(statement).all()
-    items = summaries(session, rows[:limit])
-    more = len(rows) > limit
-    return Page[DatasetSummary](items=items, next_cursor=items[-1].id if more else None)
+    ids = dataset_ids(session, filters or DatasetFilter(), cursor, limit + 1)
+    shown = ids[:limit]
+    statement = with_names().options(defer(Dataset.meta)).where(Dataset.id.in_(shown))
+    rows = {row[0].id: row for row in session.execute(statement)} if shown else {}
+    items = summaries(session, [rows[key] for key in shown])
+    return Page[DatasetSummary](items=items, next_cursor=shown[-1] if len(ids) > limit else None)
 
 
 def choices(session: Session) -> dict[str, list[str]]:
@@ -67,7 +65,7 @@ def with_names() -> Select[Dataset, str, str, str]:
         .outerjoin(Proposal, Proposal.id == Dataset.proposal_id)
         .outerjoin(Visit, Visit.id == Dataset.visit_id)
         .outerjoin(Sample, Sample.id == Dataset.sample_id)
-        .options(defer(Dataset.search_text))
+        .options(defer(Dataset.search_text), defer(Dataset.search_pairs))
     )
 
 
@@ -121,28 +119,3 @@ def _latest_runs(session: Session, ids: Collection[UUID]) -> dict[UUID, Progress
         )
         for run in session.scalars(statement)
     }
-
-
-def _conditions(filters: DatasetFilter | None) -> list[ColumnElement[bool]]:
-    fields = set(DatasetFilter.model_fields)
-    given = filters.model_dump(include=fields, exclude_none=True) if filters else {}
-    conditions = [_FILTERS[name](value) for name, value in given.items() if name != "text"]
-    words = str(given.get("text", "")).lower().split()
-    # the search text is kept in lower case, so that its trigram index serves
-    conditions += [Dataset.search_text.contains(word, autoescape=True) for word in words]
-    return conditions
-
-
-_FILTERS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
-    "beamline": lambda value: Dataset.beamline_id == value,
-    "technique": lambda value: Dataset.technique == value,
-    "proposal": lambda value: Dataset.proposal_id.in_(
-        select(Proposal.id).where(Proposal.code == value)
-    ),
-    "sample": lambda value: Dataset.sample_id.in_(select(Sample.id).where(Sample.name == value)),
-    "state": lambda value: Dataset.state == value,
-    "kind": lambda value: Dataset.kind == value,
-    "verdict": lambda value: Dataset.verdict == value,
-    "since": lambda value: Dataset.taken_at >= value,
-    "until": lambda value: Dataset.taken_at < value,
-}
