@@ -1,10 +1,11 @@
 """What all care of a dataset begins with: the dataset itself, and nobody else at it."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from catalog.errors import CatalogError, NotFound
@@ -50,4 +51,6 @@ def alone(engine: Engine, dataset_id: UUID) -> Generator[None]:
         try:
             yield
         finally:
-            connection.invalidate()  # closed, it gives the lock back; it may be broken already
+            # A connection that broke meanwhile has given the lock back by itself.
+            with suppress(OperationalError):
+                connection.execute(text("SELECT pg_advisory_unlock_all()"))
