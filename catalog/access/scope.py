@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, event, select
-from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy import Engine, event, or_, select
+from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState, Session, with_loader_criteria
 
 from catalog.access.viewer import EVERYTHING, Viewer
 from catalog.errors import Forbidden, NotFound
@@ -29,11 +29,23 @@ class ViewedSession(Session):
 @event.listens_for(ViewedSession, "do_orm_execute")
 def _hide(state: ORMExecuteState) -> None:
     session = state.session
-    if not isinstance(session, ViewedSession) or session.viewer.sees_all:
+    if not isinstance(session, ViewedSession) or session.viewer.sees_all or not state.is_select:
         return
-    if state.is_select:
-        condition = with_loader_criteria(Dataset, session.viewer.sees, include_aliases=True)
-        state.statement = state.statement.options(condition)
+    state.statement = state.statement.options(visible_to(session.viewer))
+
+
+def visible_to(viewer: Viewer) -> LoaderCriteriaOption:
+    """Return :meth:`Viewer.sees` for all mentions of datasets in a query, aliases included.
+
+    The form with a lambda is the one that SQLAlchemy fits to aliases; it keeps the statement and
+    takes the two variables as parameters.
+    """
+    word, proposals = viewer.open_visibility, viewer.proposals
+    return with_loader_criteria(
+        Dataset,
+        lambda dataset: or_(dataset.visibility == word, dataset.proposal_id.in_(proposals)),
+        include_aliases=True,
+    )
 
 
 def viewer_of(session: Session) -> Viewer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false, or_, true
+from sqlalchemy import ColumnElement, or_, true
 
 from catalog.models import Dataset
 from catalog.states import Role
@@ -68,12 +68,19 @@ class Viewer:
         """
         if self.sees_all:
             return true()
-        ways: list[ColumnElement[bool]] = []
-        if self.sees_public:
-            ways.append(dataset.visibility == "public")
-        if self.grants:
-            ways.append(dataset.proposal_id.in_(sorted(self.grants)))
-        return or_(*ways) if ways else false()
+        return or_(
+            dataset.visibility == self.open_visibility, dataset.proposal_id.in_(self.proposals)
+        )
+
+    @property
+    def open_visibility(self) -> str:
+        """The visibility that opens a dataset to them; no dataset has an empty one."""
+        return "public" if self.sees_public else ""
+
+    @property
+    def proposals(self) -> list[UUID]:
+        """The proposals whose data they may see."""
+        return sorted(self.grants)
 
 
 # the platform itself, and who sits at its machine: the command line needs no token

@@ -9,7 +9,20 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
 from catalog.access import AnonymousMode
-from catalog.api import datasets, files, health, metrics, openapi, problems, runs
+from catalog.api import (
+    access,
+    datasets,
+    files,
+    health,
+    metrics,
+    openapi,
+    pauses,
+    problems,
+    reprocess,
+    runs,
+    verdicts,
+    visibility,
+)
 from catalog.api.metrics import Latency
 from catalog.api.security import Guard
 from catalog.api.service import Service
@@ -67,7 +80,18 @@ def create_app(
         engine, public_url.rstrip("/"), prefect_ui_url.rstrip("/"), token, anonymous
     )
     app.state.latencies = CollectorRegistry()
-    for part in (datasets, files, runs, health, metrics):
+    for part in (
+        datasets,
+        files,
+        runs,
+        reprocess,
+        pauses,
+        verdicts,
+        visibility,
+        access,
+        health,
+        metrics,
+    ):
         app.include_router(part.router)
     _add_pages(app)
     problems.install(app)

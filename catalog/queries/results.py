@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, defer
 
 from catalog.models import Dataset, DatasetFile, VerdictRecord
 from catalog.queries.views import Preview, QualityFigure, Result
+from catalog.verdicts import sentence
 
 PICTURES = ("image/png", "image/jpeg")
 
@@ -91,7 +92,7 @@ def latest_verdicts(session: Session, ids: Collection[UUID]) -> dict[UUID, Verdi
 
 def reasons(record: VerdictRecord | None) -> list[str]:
     """Return the sentences of a verdict."""
-    return [str(reason) for reason in record.reasons] if record else []
+    return [sentence(reason) for reason in record.reasons] if record else []
 
 
 def previews(session: Session, ids: Collection[UUID]) -> defaultdict[UUID, list[Preview]]:

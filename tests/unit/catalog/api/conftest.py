@@ -1,7 +1,7 @@
 """A small catalogue with one of everything, made through the catalogue's own functions."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -202,6 +202,18 @@ def world(catalog_engine: Engine, tmp_path: Path) -> World:
     world = World(catalog_engine, tmp_path)
     world.publish()
     return world
+
+
+@pytest.fixture(scope="session")
+def world_of() -> Callable[[Engine, Path], World]:
+    """Make a world over a catalogue that a test module keeps."""
+
+    def make(engine: Engine, folder: Path) -> World:
+        world = World(engine, folder)
+        world.publish()
+        return world
+
+    return make
 
 
 @pytest.fixture
