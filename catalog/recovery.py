@@ -236,6 +236,28 @@ def retry(session: Session, run_id: UUID, actor: str, reason: str = "") -> Run:
     return run
 
 
+def newest_failed(session: Session, dataset_id: UUID) -> UUID:
+    """Return the newest run of a dataset that failed or was cancelled.
+
+    Raises
+    ------
+    NotFound
+        It has none.
+    """
+    found = session.scalar(
+        select(Run.id)
+        .where(
+            Run.dataset_id == dataset_id,
+            Run.state.in_((RunState.FAILED, RunState.CANCELLED)),
+        )
+        .order_by(Run.version.desc())
+        .limit(1)
+    )
+    if found is None:
+        raise NotFound(f"No run of dataset {dataset_id} has failed.")
+    return found
+
+
 def unclaimed(
     session: Session, older_than: timedelta, heard_within: timedelta = timedelta(minutes=1)
 ) -> Sequence[Unclaimed]:
