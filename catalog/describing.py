@@ -11,10 +11,8 @@ from sqlalchemy.orm import Session
 from catalog import memo
 from catalog.lifecycle import note
 from catalog.models import Dataset, Proposal, Sample, Visit, uuid7
+from catalog.samples import SAMPLE_FIELDS
 from catalog.sightings import Sighting
-
-SAMPLE_FIELDS = ("formula", "density", "thickness", "container", "cell", "sequence")
-"""What a sample is described by, besides its name."""
 
 
 def describe(session: Session, dataset: Dataset, sighting: Sighting) -> None:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from catalog.arrivals import SightedFile, Sighting
 from tasks.io.entry import Entry
 from tasks.io.fingerprint import fingerprint, fingerprint_file
 from triggers.beamline import Beamline
+from triggers.clues import NO_CLUES, Clues
 from triggers.completeness import Judgement
+from triggers.facts import Facts, gather
+from triggers.grouping import rule_of
+from triggers.rules import Rule
 from triggers.scan_folder import signature
 
 ONLY_ENTRIES = ("", "entry", "entry1/tomo_entry")
 """Entries that a file has one of: the file's name says enough."""
+KEPT_OF_REPORTS = ("plan", "scan", "reason")
+"""What of a report stays with the dataset, besides who and what it is about."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,8 @@ class Arrival:
         Where it stands.
     alone
         Whether it is the only dataset of its file.
+    clues
+        What others than its data told about it.
     """
 
     beamline: Beamline
@@ -38,6 +48,23 @@ class Arrival:
     judgement: Judgement
     entry: Entry | None = None
     alone: bool = True
+    clues: Clues = NO_CLUES
+
+    @cached_property
+    def rule(self) -> Rule | None:
+        """The rule of the beamline that takes it."""
+        return rule_of(self.beamline, self.path)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Whose it is, as far as anybody tells."""
+        return gather(
+            self.beamline,
+            self.path,
+            from_path=self.beamline.describe(self.beamline.locate(self.path)[1], self.rule),
+            from_file=self.entry.metadata if self.entry else {},
+            report=self.clues.report,
+        )
 
     @property
     def has_identity(self) -> bool:
@@ -58,12 +85,9 @@ class Arrival:
     def name(self) -> str:
         """The name that people read: the scan of the path template, else the file's name."""
         stem = self.path.name if self.path.is_dir() else self.path.stem
-        name = self._described().get("scan", stem)
+        name = self.facts.known.get("scan", stem)
         inner = self.entry.inner_path if self.entry else ""
         return name if inner in ONLY_ENTRIES else f"{name}-{inner.replace('/', '-')}"
-
-    def _described(self) -> dict[str, str]:
-        return self.beamline.describe(self.beamline.locate(self.path)[1])
 
     def sighting(self) -> Sighting:
         """
@@ -75,13 +99,12 @@ class Arrival:
             The files changed or went away meanwhile.
         """
         entry = self.entry
-        described = self._described()
-        metadata = dict(entry.metadata) if entry else {}
+        known = self.facts.known
         return Sighting(
             beamline=self.beamline.id,
             entry_key=self.key,
             name=self.name,
-            technique=self.beamline.technique,
+            technique=self.beamline.technique_of(self.rule),
             kind=entry.kind if entry else "raw",
             stage=self.judgement.stage,
             files=self._files(),
@@ -90,15 +113,38 @@ class Arrival:
             reason=self.judgement.reason,
             uid=entry.uid if entry else None,
             started_at=entry.started_at if entry else None,
-            proposal=described.get("proposal") or metadata.get("proposal"),
-            visit=described.get("visit"),
-            sample=described.get("sample") or metadata.get("sample"),
-            metadata=metadata,
+            proposal=known.get("proposal"),
+            visit=known.get("visit"),
+            sample=known.get("sample"),
+            metadata=self._metadata(),
             needs=entry.needs if entry else (),
             format=entry.format if entry else "",
             inner_path=entry.inner_path if entry else "",
             has_identity=self.has_identity,
+            rule=self.rule.name if self.rule else "",
+            reported_uid=str(uid) if entry and (uid := self.clues.report.get("uid")) else None,
+            reported_start=self.clues.started_at,
+            sample_fields=dict(self.facts.sample_fields),
         )
+
+    def _metadata(self) -> dict[str, Any]:
+        """Return what the file, a sidecar and reports tell; of the same thing, the first counts."""
+        report, facts = self.clues.report, self.facts
+        metadata = dict(self.entry.metadata) if self.entry else {}
+        for more in (facts.metadata, report.get("metadata") or {}):
+            metadata = {**more, **metadata}
+        kept = {name: report[name] for name in KEPT_OF_REPORTS if report.get(name) is not None}
+        if self.clues.is_aborted:
+            kept["stage"] = "aborted"
+        if "plan" in kept:
+            metadata.setdefault("plan", kept["plan"])
+        more = {
+            "report": kept,
+            "known_from": dict(facts.source),
+            "told_otherwise": {what: dict(told) for what, told in facts.others.items()},
+            "sidecar_problem": facts.problem,
+        }
+        return metadata | {key: value for key, value in more.items() if value}
 
     def _files(self) -> list[SightedFile]:
         inner = self.entry.inner_path if self.entry else ""

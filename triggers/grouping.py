@@ -1,11 +1,15 @@
-"""Which dataset, or file of datasets, a file on disk belongs to."""
+"""Which dataset, or file of datasets, a file on disk belongs to, and which rule takes it."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tasks.io.tiff_folder import ANGLES_FILES, SIDECAR, SUFFIXES, is_kind_folder
 from triggers.beamline import Beamline
+from triggers.rules import Rule
+
+BESIDE_IMAGES = (*ANGLES_FILES, SIDECAR)
 
 
 def group(beamline: Beamline, path: Path) -> Path | None:
@@ -21,8 +25,8 @@ def group(beamline: Beamline, path: Path) -> Path | None:
 
     Returns
     -------
-    None if it is none of the beamline's data: hidden, of another name, or loose images in the
-    beamline's own folder.
+    None if it is none of the beamline's data: hidden, of another name, ignored by a rule, or loose
+    images in the beamline's own folder.
     """
     root = _root(beamline, path)
     if root is None or any(part.startswith(".") for part in path.relative_to(root).parts):
@@ -32,13 +36,51 @@ def group(beamline: Beamline, path: Path) -> Path | None:
 
 def belongs_to(beamline: Beamline, root: Path, folder: Path, name: str) -> Path | None:
     """Do what `group` does for a file in a folder that is below the root and not hidden."""
-    is_beside_images = name in (*ANGLES_FILES, SIDECAR)
+    is_beside_images = name in BESIDE_IMAGES
     if not (is_beside_images or beamline.accepts(name)):
         return None
-    if is_beside_images or Path(name).suffix.lower() in SUFFIXES:
-        series = folder.parent if is_kind_folder(folder.name) else folder
-        return series if series != root and series.is_relative_to(root) else None
-    return folder / name if beamline.grouping != "folder" else None
+    found, is_series = folder / name, is_beside_images or is_image(name)
+    if is_series:
+        found = folder.parent if is_kind_folder(folder.name) else folder
+        if found == root or not found.is_relative_to(root):
+            return None
+    rule = _rule(beamline, root, found, folder / name) if beamline.rules else None
+    if rule is not None and rule.ignore:
+        return None
+    return found if is_series or beamline.grouping_of(rule) != "folder" else None
+
+
+def rule_of(beamline: Beamline, path: Path) -> Rule | None:
+    """Return the rule that takes a file or the folder of a series, as `belongs_to` found it."""
+    if not beamline.rules:
+        return None
+    root, _ = beamline.locate(path)
+    image = _an_image(path) if path.is_dir() else None
+    return _rule(beamline, root, path, image or path)
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is one image of a series, by its name."""
+    return Path(name).suffix.lower() in SUFFIXES
+
+
+def _rule(beamline: Beamline, root: Path, found: Path, file: Path) -> Rule | None:
+    names = dict.fromkeys(
+        each.relative_to(root).as_posix() for each in (found, file) if each.is_relative_to(root)
+    )
+    return beamline.rule_for(*names)
+
+
+def _an_image(folder: Path) -> Path | None:
+    """Return one image of a series; its own before those of flats and darks."""
+    with os.scandir(folder) as items:
+        below: list[Path] = []
+        for item in items:
+            if is_image(item.name) and not item.name.startswith("."):
+                return Path(item.path)
+            if is_kind_folder(item.name) and item.is_dir():
+                below.append(Path(item.path))
+    return next((image for each in sorted(below) if (image := _an_image(each))), None)
 
 
 def _root(beamline: Beamline, path: Path) -> Path | None:

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from tasks.errors import DataError, StillBeingWritten
 from tasks.io.entry import Entry
 from tasks.io.probe import UnknownLayoutError, probe
 from triggers.arrival import Arrival
 from triggers.beamline import Beamline
+from triggers.clues import Clues, marker_of
 from triggers.completeness import Judgement, judge, judge_failure, next_deadline
+from triggers.grouping import rule_of
+from triggers.rules import Rule
 from triggers.scan_folder import Signature, signature
 
 log = logging.getLogger(__name__)
 
 Tell = Callable[[Arrival], object]
+About = Callable[[str | None], Mapping[str, Any]]
+Told = dict[str, tuple[Judgement, int, float, Mapping[str, Any]]]
 POLL_SECONDS = 0.25
 SLOWEST_POLL_SECONDS = 2.0
 GROWTH_SECONDS = 5.0
+
+
+def nothing_reported(_: str | None) -> Mapping[str, Any]:
+    """Know of no reports."""
+    return {}
 
 
 @dataclass
@@ -37,7 +49,9 @@ class Candidate:
     due
         When to look at it next.
     told
-        What was told under each entry key: where it stands, its frames, and when.
+        What was told under each entry key: where it stands, its frames, when, and the report.
+    about
+        Gives what was reported about it, for the scan with a uid; asked once, until `hear`.
     """
 
     beamline: Beamline
@@ -48,8 +62,10 @@ class Candidate:
     targets: dict[Path, Signature | None] = field(default_factory=dict[Path, Signature | None])
     look_again_at: float = 0.0
     must_look: bool = True
-    told: dict[str, tuple[Judgement, int, float]] = field(
-        default_factory=dict[str, tuple[Judgement, int, float]]
+    told: Told = field(default_factory=Told)
+    about: About = nothing_reported
+    reported: dict[str | None, Mapping[str, Any]] = field(
+        default_factory=dict[str | None, Mapping[str, Any]]
     )
     is_backlog: bool = False
     failures: int = 0
@@ -59,6 +75,16 @@ class Candidate:
         self.must_look = True
         self.is_backlog = False
         self.due = min(self.due, at)
+
+    def hear(self, at: float) -> None:
+        """Take note that something was reported about it, and look as soon as told."""
+        self.reported.clear()
+        self.wake(at)
+
+    @cached_property
+    def rule(self) -> Rule | None:
+        """The rule of the beamline that takes it."""
+        return rule_of(self.beamline, self.path)
 
     def retry(self, at: float) -> None:
         """Look once more, since the last time it could not be told."""
@@ -114,32 +140,51 @@ class Candidate:
         self.must_look = False
         try:
             entries = probe(self.path)
+            self._check_grouping(entries)
         except DataError as error:
             if isinstance(error, UnknownLayoutError) and self.path.is_dir():
                 return []  # angles without images: nothing yet
             self.must_look = isinstance(error, StillBeingWritten)
-            return [Arrival(self.beamline, self.path, self._failed(error, quiet_for))]
-        if self.beamline.grouping == "file" and len(entries) > 1:
-            error = DataError(
-                f"{self.path} holds {len(entries)} scans, but beamline {self.beamline.id} takes a "
-                f"file for one: set its grouping to 'entry'."
-            )
-            return [Arrival(self.beamline, self.path, self._failed(error, quiet_for))]
+            return [self._failed(error, quiet_for)]
         self._watch_targets(entries)
         self.must_look = any(entry.being_written for entry in entries)
         alone = len(entries) == 1
-        return [
-            Arrival(self.beamline, self.path, self._judged(entry, quiet_for), entry, alone)
-            for entry in entries
-        ]
+        return [self._judged(entry, quiet_for, alone) for entry in entries]
 
-    def _failed(self, error: DataError, quiet_for: float) -> Judgement:
-        return judge_failure(error, quiet_for, self.beamline)
+    def _check_grouping(self, entries: list[Entry]) -> None:
+        if len(entries) > 1 and self.beamline.grouping_of(self.rule) == "file":
+            raise DataError(
+                f"{self.path} holds {len(entries)} scans, but beamline {self.beamline.id} takes a "
+                f"file for one: set its grouping to 'entry'."
+            )
 
-    def _judged(self, entry: Entry, quiet_for: float) -> Judgement:
-        judged = judge(entry, quiet_for, self.beamline)
+    def _failed(self, error: DataError, quiet_for: float) -> Arrival:
+        clues = self._clues(None)
+        judged = judge_failure(error, quiet_for, self.beamline, clues)
+        return Arrival(self.beamline, self.path, judged, clues=clues)
+
+    def _judged(self, entry: Entry, quiet_for: float, alone: bool) -> Arrival:
+        clues = self._clues(entry.uid, is_told=alone or entry.uid is not None)
+        judged = judge(entry, quiet_for, self.beamline, clues)
         changed_meanwhile = signature(self.path) != self.signature
-        return Judgement("opened") if judged.is_final and changed_meanwhile else judged
+        if judged.is_final and changed_meanwhile:
+            judged = Judgement("opened")
+        return Arrival(self.beamline, self.path, judged, entry, alone, clues)
+
+    def _clues(self, uid: str | None, *, is_told: bool = True) -> Clues:
+        """Return what others tell; of an entry among many, only what is told of its uid."""
+        if is_told and uid not in self.reported:
+            self.reported[uid] = self.about(uid)
+        report = self.reported[uid] if is_told else {}
+        if not is_told or (len(self.told) > 1 and report.get("uid") != uid):
+            report = {}
+        marker = marker_of(self.rule, self.path)
+        return Clues(report, marker, marker is not None and self._is_there(marker))
+
+    def _is_there(self, marker: Path) -> bool:
+        if marker not in self.targets:
+            self.targets[marker] = signature(marker)
+        return self.targets[marker] is not None
 
     def _watch_targets(self, entries: list[Entry]) -> None:
         wanted = {path for entry in entries for path in (*entry.missing, *entry.linked)}
@@ -150,7 +195,8 @@ class Candidate:
         """Tell an arrival unless nothing is new about it, or it is too early to."""
         frames = arrival.entry.present_frames if arrival.entry else 0
         judgement = arrival.judgement
-        before, frames_before, told_at = self.told.get(arrival.key, (None, 0, 0.0))
+        report = arrival.clues.report
+        before, frames_before, told_at, told = self.told.get(arrival.key, (None, 0, 0.0, report))
         if judgement.stage == "opened":
             # without an identity, the key may still change while the file is written
             if not arrival.has_identity and arrival.alone:
@@ -159,9 +205,9 @@ class Candidate:
                 return
             if before is not None and frames > frames_before and now - told_at > GROWTH_SECONDS:
                 judgement = Judgement("grown", f"{frames} frames so far")
-            elif before is not None:
+            elif before is not None and told == report:
                 return
-        elif before == judgement:
+        elif before == judgement and told == report:
             return
-        tell(Arrival(arrival.beamline, arrival.path, judgement, arrival.entry, arrival.alone))
-        self.told[arrival.key] = (judgement, frames, now)
+        tell(replace(arrival, judgement=judgement))
+        self.told[arrival.key] = (judgement, frames, now, report)
