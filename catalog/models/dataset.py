@@ -53,7 +53,7 @@ class Dataset(Base):
         Index("ix_dataset_beamline_id_taken_at_id", "beamline_id", "taken_at", "id"),
         Index("ix_dataset_beamline_id_id", "beamline_id", "id"),
         Index("ix_dataset_state_id", "state", "id"),
-        Index("ix_dataset_technique_id", "technique", "id"),
+        Index("ix_dataset_technique_beamline_id_id", "technique", "beamline_id", "id"),
         Index("ix_dataset_proposal_id_id", "proposal_id", "id"),
         Index("ix_dataset_sample_id", "sample_id"),
         Index("ix_dataset_parent_id", "parent_id"),
@@ -61,6 +61,9 @@ class Dataset(Base):
             "ix_dataset_embargo_until",
             "embargo_until",
             postgresql_where=text("visibility = 'embargoed' AND embargo_until IS NOT NULL"),
+        ),
+        Index(
+            "ix_dataset_purged_at", "purged_at", postgresql_where=text("purged_at IS NOT NULL")
         ),
         Index(
             "ix_dataset_search_text",
@@ -131,6 +134,11 @@ class DatasetFile(Base):
         CheckConstraint("(digest IS NULL) = (digest_algorithm IS NULL)", name="digest"),
         CheckConstraint("path !~ '(^/)|(^|/)[.][.](/|$)'", name="path"),
         Index("ix_dataset_file_storage_id_path", "storage_id", "path"),
+        Index(
+            "ix_dataset_file_without_digest",
+            "id",
+            postgresql_where=text("digest IS NULL AND gone_at IS NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)

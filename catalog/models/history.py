@@ -73,12 +73,17 @@ class VerdictRecord(Base):
 
 
 class Notification(Base):
-    """A message to people. Those of one ``kind`` that wait go out as one."""
+    """A message to people. Those of one ``kind`` that wait go out as one, under a ``group_id``.
+
+    Failures, quarantined data and alarms become one in the transaction of their event, by a
+    trigger. ``delivered`` names the channels that have taken it; ``sent_at`` is set with the last.
+    """
 
     __tablename__ = "notification"
     __table_args__ = (
         UniqueConstraint("key"),
         Index("ix_notification_waiting", "id", postgresql_where=text("sent_at IS NULL")),
+        Index("ix_notification_group_id", "group_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -87,6 +92,8 @@ class Notification(Base):
     beamline_id: Mapped[str | None] = mapped_column(ForeignKey("beamline.id"))
     message: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
+    group_id: Mapped[UUID | None]
+    delivered: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     sent_at: Mapped[datetime | None]
     tries: Mapped[int] = mapped_column(server_default=text("0"))
     next_try_at: Mapped[datetime] = mapped_column(server_default=func.now())

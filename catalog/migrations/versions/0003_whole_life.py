@@ -151,6 +151,8 @@ CREATE TABLE notification (
     beamline_id TEXT,
     message TEXT NOT NULL,
     at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    group_id UUID,
+    delivered TEXT[] DEFAULT '{}' NOT NULL,
     sent_at TIMESTAMP WITH TIME ZONE,
     tries BIGINT DEFAULT 0 NOT NULL,
     next_try_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -160,6 +162,10 @@ CREATE TABLE notification (
     CONSTRAINT fk_notification_beamline_id FOREIGN KEY(beamline_id) REFERENCES beamline (id)
 );
 CREATE INDEX ix_notification_waiting ON notification (id) WHERE sent_at IS NULL;
+CREATE INDEX ix_notification_group_id ON notification (group_id);
+CREATE INDEX ix_dataset_purged_at ON dataset (purged_at) WHERE purged_at IS NOT NULL;
+CREATE INDEX ix_dataset_file_without_digest ON dataset_file (id)
+    WHERE digest IS NULL AND gone_at IS NULL;
 
 CREATE TABLE bookmark (
     name TEXT NOT NULL,

@@ -115,8 +115,50 @@ CREATE TRIGGER purging BEFORE UPDATE OF purged_at ON dataset
     FOR EACH ROW EXECUTE FUNCTION check_purging();
 """
 
+TELLING = """
+CREATE FUNCTION tell_people() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    subject record;
+    kind text := 'alarm';
+BEGIN
+    IF NEW.dataset_id IS NOT NULL THEN
+        SELECT d.name, d.beamline_id, d.id INTO subject FROM dataset d WHERE d.id = NEW.dataset_id;
+    ELSE
+        SELECT d.name, d.beamline_id, d.id INTO subject
+          FROM run r JOIN dataset d ON d.id = r.dataset_id WHERE r.id = NEW.run_id;
+    END IF;
+    IF NEW.to_state = 'failed' THEN
+        kind := 'failure';
+    ELSIF NEW.to_state = 'quarantined' THEN
+        kind := 'quarantine';
+    END IF;
+    INSERT INTO notification (id, kind, key, beamline_id, message)
+      VALUES (NEW.id, kind, 'event ' || NEW.id, subject.beamline_id,
+              format('%s (%s): %s', subject.name, subject.id, coalesce(NEW.reason, NEW.event)));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tell_people AFTER INSERT ON lifecycle_event FOR EACH ROW
+    WHEN (NEW.level = 'alarm' OR NEW.to_state IN ('failed', 'quarantined'))
+    EXECUTE FUNCTION tell_people();
+"""
+
+TOMBSTONES = """
+CREATE FUNCTION refuse_run_of_tombstone() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM dataset WHERE id = NEW.dataset_id AND purged_at IS NOT NULL) THEN
+        RAISE EXCEPTION '% was purged: there is nothing to reduce', NEW.dataset_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'tombstone';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER tombstone BEFORE INSERT ON run
+    FOR EACH ROW EXECUTE FUNCTION refuse_run_of_tombstone();
+"""
+
 
 def upgrade() -> None:
+    op.execute(TELLING)
+    op.execute(TOMBSTONES)
     op.execute(MOVES)
     op.execute(PUBLISHING)
     op.execute(PURGING)
