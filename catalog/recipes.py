@@ -59,6 +59,7 @@ def publish_beamline(
     triggers: Sequence[str] = ("files",),
     purge_derived_after: timedelta | None = None,
     purge_raw_after: timedelta | None = None,
+    embargo: timedelta | None = None,
     output_group: str = "",
     output_mode: str = "",
 ) -> None:
@@ -90,6 +91,8 @@ def publish_beamline(
         The ways of hearing about data that are on.
     purge_derived_after, purge_raw_after : timedelta, optional
         After how long data may be purged; None means never.
+    embargo : timedelta, optional
+        After how long new data become public by themselves; None means never.
     output_group, output_mode : str
         Group (``{proposal}`` may be in it) and mode of the results' folders; empty: as they come.
 
@@ -114,6 +117,7 @@ def publish_beamline(
         "triggers": list(triggers),
         "purge_derived_after": purge_derived_after,
         "purge_raw_after": purge_raw_after,
+        "embargo": embargo,
         "output_group": output_group,
         "output_mode": output_mode,
         "published_at": func.now(),

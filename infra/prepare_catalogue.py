@@ -26,11 +26,12 @@ def main() -> None:
         for flow in FLOWS.values():
             schema = flow.recipe.model_json_schema()
             publish_flow(session, flow.name, flow.technique, flow.version, schema)
-        for beamline in load_settings().beamlines:
-            publish(session, beamline)
+        settings = load_settings()
+        for beamline in settings.beamlines:
+            publish(session, beamline, embargo=_days(settings.access.embargo_days))
 
 
-def publish(session: Session, beamline: Beamline) -> None:
+def publish(session: Session, beamline: Beamline, embargo: timedelta | None = None) -> None:
     """Enter a beamline with its rules, as the settings describe them."""
     publish_beamline(
         session,
@@ -49,6 +50,7 @@ def publish(session: Session, beamline: Beamline) -> None:
         triggers=beamline.triggers.kinds(),
         purge_derived_after=_days(beamline.purge.derived_after_days),
         purge_raw_after=_days(beamline.purge.raw_after_days),
+        embargo=embargo,
         output_group=beamline.output_group,
         output_mode=beamline.output_mode,
     )
