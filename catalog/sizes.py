@@ -34,6 +34,7 @@ def ratio(session: Session, beamline: str, flow: str) -> float:
     raw = aliased(Dataset)
     newest = (
         select(_bytes(Dataset.id).label("made"), _bytes(raw.id).label("read"))
+        .select_from(Dataset)
         .join(raw, raw.id == Dataset.source_id)
         .where(Dataset.beamline_id == beamline, Dataset.flow == flow)
         .order_by(Dataset.id.desc())
