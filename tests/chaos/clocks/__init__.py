@@ -1,6 +1,7 @@
 """Clocks of single processes that can be put wrong, with libfaketime."""
 
 import ctypes
+import os
 from pathlib import Path
 
 SERVICES = ("triggers", "dispatcher", "worker", "prefect", "cluster", "api", "caretaker")
@@ -22,8 +23,9 @@ def environment(folder: Path, libfaketime: Path) -> dict[str, str]:
     folder.mkdir()
     for name in SERVICES:
         (folder / name).write_text("+0")
+    path = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     return {
-        "PYTHONPATH": str(Path(__file__).parent),
+        "PYTHONPATH": os.pathsep.join(part for part in path if part),
         "CHAOS_CLOCKS": str(folder),
         "CHAOS_LIBFAKETIME": str(libfaketime),
         "FAKETIME_NO_CACHE": "1",  # the file is read again each time

@@ -6,12 +6,17 @@ loaded; the process, its id and its death signal stay. What it starts keeps its 
 """
 
 import os
+import select
 import sys
+import time
 
 
 def _wear_a_clock() -> None:
     words = sys.orig_argv
-    if "-m" not in words or "FAKETIME_TIMESTAMP_FILE" in os.environ:
+    if "FAKETIME_TIMESTAMP_FILE" in os.environ:
+        time.sleep = _sleep
+        return
+    if "-m" not in words:
         return
     name = words[words.index("-m") + 1].removeprefix("infra.serve_")
     file = os.path.join(os.environ["CHAOS_CLOCKS"], name)  # noqa: PTH118 - pathlib costs time
@@ -19,6 +24,11 @@ def _wear_a_clock() -> None:
         os.environ["FAKETIME_TIMESTAMP_FILE"] = file
         os.environ["LD_PRELOAD"] = os.environ["CHAOS_LIBFAKETIME"]
         os.execv(sys.executable, words)  # noqa: S606 - as it was started
+
+
+def _sleep(seconds: float) -> None:
+    """Sleep for a while, where libfaketime refuses to sleep until a monotonic time."""
+    select.select((), (), (), seconds)
 
 
 _wear_a_clock()
