@@ -13,7 +13,7 @@ SECONDS = 60.0
 
 
 def release(care: Care) -> None:
-    """Publish what is due, some hundred datasets a transaction; forget logins that are long over."""
+    """Publish what is due, some hundred datasets a transaction; forget logins of long ago."""
     while not care.stopped.is_set():
         with Session(care.engine) as session, session.begin():
             done = release_due(session)
