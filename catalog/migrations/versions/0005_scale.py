@@ -47,6 +47,8 @@ CREATE INDEX ix_dataset_doubtful ON dataset (verdict, id) WHERE verdict <> 'ok';
 CREATE INDEX ix_dataset_public ON dataset (id) WHERE visibility = 'public';
 CREATE INDEX ix_sample_name ON sample (name);
 CREATE INDEX ix_run_flow_id ON run (flow, id);
+DROP INDEX ix_dataset_technique_id;
+CREATE INDEX ix_dataset_technique_beamline_id_id ON dataset (technique, beamline_id, id);
 DROP INDEX ix_lineage_dataset_id;
 CREATE INDEX ix_lineage_dataset_id_direction_run_id ON lineage (dataset_id, direction, run_id);
 """
