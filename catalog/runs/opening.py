@@ -100,6 +100,8 @@ def reducible(session: Session, dataset_id: UUID) -> Dataset:
         raise CatalogError(
             f"{dataset.name} is a {dataset.kind} dataset: only raw ones are reduced."
         )
+    if dataset.purged_at is not None:
+        raise CatalogError(f"{dataset.name} was purged at {dataset.purged_at:%Y-%m-%d %H:%M} UTC.")
     if dataset.state != DatasetState.VALIDATED:
         raise CatalogError(f"{dataset.name} cannot be reduced: {_why_not(dataset)}")
     return dataset
