@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from infra.commands import access, pause, reprocess, verdict, visibility
+from infra.commands import access, explain, pause, reprocess, verdict, visibility
 from infra.commands.common import (
     DatasetId,
     Json,
@@ -26,7 +26,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-PARTS: tuple[typer.Typer, ...] = (access.app, pause.app, reprocess.app, verdict.app, visibility.app)
+PARTS: tuple[typer.Typer, ...] = (
+    access.app,
+    explain.app,
+    pause.app,
+    reprocess.app,
+    verdict.app,
+    visibility.app,
+)
 for part in PARTS:
     app.add_typer(part)
 

@@ -65,10 +65,13 @@ def is_image(name: str) -> bool:
 
 
 def _rule(beamline: Beamline, root: Path, found: Path, file: Path) -> Rule | None:
-    names = dict.fromkeys(
-        each.relative_to(root).as_posix() for each in (found, file) if each.is_relative_to(root)
-    )
-    return beamline.rule_for(*names)
+    return beamline.rule_for(*names_of(root, found, file))
+
+
+def names_of(root: Path, found: Path, file: Path) -> tuple[str, ...]:
+    """Return the names that rules know data by: the file's, and that of its series' folder."""
+    names = (each.relative_to(root).as_posix() for each in (found, file) if root in each.parents)
+    return tuple(dict.fromkeys(names))
 
 
 def _an_image(folder: Path) -> Path | None:

@@ -117,7 +117,7 @@ class Candidate:
         if not self.must_look and now < self.look_again_at:
             self.due = now + self._poll(quiet_for)
             return False
-        arrivals = self._arrivals(quiet_for)
+        arrivals = self.arrivals(quiet_for)
         for arrival in sorted(arrivals, key=lambda arrival: arrival.judgement.is_final):
             self._tell(arrival, now, tell)
         self.look_again_at = self.changed_at + next_deadline(quiet_for, self.beamline)
@@ -136,7 +136,8 @@ class Candidate:
         """Look often at what has just changed and seldom at what has stood still for long."""
         return min(max(POLL_SECONDS, quiet_for / 10), SLOWEST_POLL_SECONDS)
 
-    def _arrivals(self, quiet_for: float) -> list[Arrival]:
+    def arrivals(self, quiet_for: float) -> list[Arrival]:
+        """Return what a look tells, if nothing has changed for so many seconds."""
         self.must_look = False
         try:
             entries = probe(self.path)
