@@ -22,6 +22,7 @@ from catalog import runs
 from catalog.connection import engine_from_environment
 from catalog.queries.results import previews
 from catalog.runs import Claim, Fenced
+from flows.machine import machine
 from flows.memory import explain
 from flows.outputs import hand_over, output_file
 from flows.transient import is_transient
@@ -221,6 +222,7 @@ def reduction(
         pid=os.getpid(),
         process_started=_process_started(),
         in_batch=IN_BATCH.get(),
+        machine=machine(),
     )
     work = Reduction(engine, claim)
     if claim.already_completed:

@@ -13,6 +13,7 @@ from infra.processes import die_with_parent
 # The fork server is a child of the worker's main thread, whose death must be its own.
 die_with_parent()
 
+from flows.machine import software  # noqa: E402
 from flows.registry import FLOWS  # noqa: E402
 from infra import run_child  # noqa: E402
 from tasks.io.scan import readers  # noqa: E402
@@ -21,6 +22,7 @@ for _entry in FLOWS.values():
     importlib.import_module(_entry.entrypoint.partition(":")[0])
 importlib.import_module("flows.batch")
 readers()
+software()
 # drawing takes a second to load, which each run would pay
 importlib.import_module("matplotlib.backends.backend_agg")
 importlib.import_module("matplotlib.font_manager")

@@ -95,6 +95,7 @@ class _FlowRun:
     pid: int
     process_started: float | None
     in_batch: bool
+    machine: dict[str, Any] | None
 
 
 def claim(
@@ -110,6 +111,7 @@ def claim(
     pid: int,
     process_started: float | None = None,
     in_batch: bool = False,
+    machine: dict[str, Any] | None = None,
 ) -> Claim:
     """Make a new attempt of the run that a flow run stands for, and fence all earlier ones.
 
@@ -142,6 +144,8 @@ def claim(
     in_batch : bool
         Whether the flow run carries several dispatches; then only the dispatch tells the run, and
         a copy of the flow run makes no new ones.
+    machine : dict, optional
+        Hardware and software there, kept with the attempt.
 
     Returns
     -------
@@ -168,6 +172,7 @@ def claim(
         pid=pid,
         process_started=process_started,
         in_batch=in_batch,
+        machine=machine,
     )
     # Two transactions, so that one locks a dataset, then a run, and none the other way round.
     with Session(engine) as session, session.begin():
@@ -249,6 +254,7 @@ def _attempt(session: Session, run_id: UUID, asking: _FlowRun) -> Claim:
         host=asking.host,
         pid=asking.pid,
         process_started=asking.process_started,
+        machine=asking.machine,
     )
     session.add(attempt)
     session.flush()
