@@ -17,7 +17,6 @@ from catalog.models import (
     Dataset,
     DatasetFile,
     Run,
-    Storage,
     uuid7,
 )
 from catalog.runs.opening import open_run
@@ -32,7 +31,7 @@ from catalog.sightings import (
 )
 from catalog.states import DatasetState, Kind, Lane
 
-__all__ = ["Recorded", "SightedFile", "Sighting", "go_on", "known_files", "record"]
+__all__ = ["Recorded", "SightedFile", "Sighting", "go_on", "record"]
 
 GROWING = (DatasetState.REGISTERED, DatasetState.INCOMPLETE)
 RECHECKED = (DatasetState.QUARANTINED, DatasetState.ABORTED)
@@ -84,33 +83,6 @@ def one_after_the_other(session: Session, beamline: Beamline) -> None:
         return True
 
     memo.once(session, ("one after the other", beamline.id), lock)
-
-
-def known_files(session: Session, beamline: str) -> set[tuple[str, int, int, int]]:
-    """Return (absolute path, size, mtime_ns, inode) of the files that need no second look.
-
-    Those of datasets that still grow or miss something are left out, also where another entry of
-    the same file is complete.
-    """
-    rows = session.execute(
-        select(
-            Storage.root,
-            DatasetFile.path,
-            DatasetFile.size,
-            DatasetFile.mtime_ns,
-            DatasetFile.inode,
-            Dataset.state,
-        )
-        .join(Storage, Storage.id == DatasetFile.storage_id)
-        .join(Dataset, Dataset.id == DatasetFile.dataset_id)
-        .where(Dataset.beamline_id == beamline, Dataset.kind != Kind.DERIVED)
-    ).all()
-    growing = {(root, path) for root, path, *_, state in rows if state in GROWING}
-    return {
-        (f"{root.rstrip('/')}/{path}", size, mtime_ns or 0, inode or 0)
-        for root, path, size, mtime_ns, inode, _ in rows
-        if (root, path) not in growing
-    }
 
 
 # -- what a sighting leads to ---------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -120,6 +120,11 @@ def names_also(session: Session, id: UUID, paths: Collection[str]) -> None:
     """Let a report be found under further paths, such as the folder of the series it names."""
     row = session.get_one(Inbox, id)
     row.paths = _union(row.paths, sorted(paths))
+
+
+def has_any(session: Session, beamline: str) -> bool:
+    """Tell whether anything was ever reported about a beamline's data."""
+    return session.scalar(select(exists().where(Inbox.beamline_id == beamline))) or False
 
 
 def about(

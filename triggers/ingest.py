@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -12,9 +13,9 @@ from tasks.errors import DataError, StillBeingWritten
 from tasks.io.tiff_folder import list_folder
 from triggers.arrival import Arrival
 from triggers.beamline import Beamline
+from triggers.ledger import Catalogue, Ledger
 from triggers.look import POLL_SECONDS, Candidate, Tell
 from triggers.scan_folder import walk
-from triggers.service import Catalogue, Ledger
 
 
 def ingest(
@@ -52,7 +53,7 @@ def hand_over(
 ) -> list[Recorded]:
     """Do what `ingest` does with any ledger."""
     patient = beamline.model_copy(update={"timeout_seconds": timeout_seconds})
-    found = _candidates(path.absolute(), patient)
+    found = _candidates(path.absolute(), patient, ledger)
     if not found:
         raise DataError(
             f"{path} is not there, or holds nothing whose name fits the patterns of beamline "
@@ -61,12 +62,17 @@ def hand_over(
     return [recorded for each in found for recorded in _wait_for(each, ledger)]
 
 
-def _candidates(path: Path, beamline: Beamline) -> list[Candidate]:
+def _candidates(path: Path, beamline: Beamline, ledger: Ledger) -> list[Candidate]:
     paths = [path] if path.exists() else []
     if path.is_dir() and not list_folder(path).images:
         paths = sorted(walk(beamline.model_copy(update={"folders": (path,)})))
     now = time.monotonic()
-    return [Candidate(beamline, each, changed_at=now, due=now) for each in paths]
+    return [
+        Candidate(
+            beamline, each, changed_at=now, due=now, about=partial(ledger.about, beamline, each)
+        )
+        for each in paths
+    ]
 
 
 def _wait_for(candidate: Candidate, ledger: Ledger) -> list[Recorded]:

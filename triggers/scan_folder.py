@@ -57,11 +57,16 @@ def series_files(folder: Path) -> Iterator[os.DirEntry[str]]:
                 yield from series_files(Path(item.path))
 
 
-def walk(beamline: Beamline) -> Iterator[Path]:
-    """Yield each file and each series once; folders that cannot be read are logged."""
+def walk(beamline: Beamline, below: Path | None = None) -> Iterator[Path]:
+    """Yield each file and each series, of one folder or all of them, once.
+
+    Folders that cannot be read are logged.
+    """
     seen: set[Path] = set()
     for root in beamline.folders:
-        for folder, folders, names in os.walk(root, onerror=_unreadable):
+        if below is not None and not below.is_relative_to(root):
+            continue
+        for folder, folders, names in os.walk(below or root, onerror=_unreadable):
             folders[:] = [name for name in folders if not name.startswith(".")]
             place = Path(folder)
             for name in names:

@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,19 +28,29 @@ class Ledger:
     sightings: list[Sighting] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     files: set[tuple[str, int, int, int]] = field(default_factory=set)
-    fail: Callable[[Arrival], None] = lambda arrival: None
+    fail: Callable[[Sighting], None] = lambda sighting: None
     known_calls: int = 0
+    reports: dict[Path, dict[str, Any]] = field(default_factory=dict)
 
     def record(self, arrival: Arrival) -> Recorded:
-        self.fail(arrival)
-        sighting = arrival.sighting()
-        self.times.append(time.monotonic())
-        self.sightings.append(sighting)
-        return Recorded(uuid.uuid4(), True, sighting.stage, None, "")
+        return self.record_many([arrival.sighting()])[0]
 
-    def known(self, beamline: Beamline) -> set[tuple[str, int, int, int]]:
+    def record_many(self, sightings: Sequence[Sighting]) -> list[Recorded]:
+        for sighting in sightings:
+            self.fail(sighting)
+        self.times += [time.monotonic()] * len(sightings)
+        self.sightings += sightings
+        return [Recorded(uuid.uuid4(), True, each.stage, None, "") for each in sightings]
+
+    def known(self, beamline: Beamline) -> Iterator[tuple[str, int, int, int]]:
         self.known_calls += 1
-        return self.files
+        return iter(self.files)
+
+    def is_reported(self, beamline: Beamline) -> bool:
+        return bool(self.reports)
+
+    def about(self, beamline: Beamline, path: Path, uid: str | None) -> dict[str, Any]:
+        return self.reports.get(path, {})
 
     def of(self, name: str, stage: str = "complete") -> list[Sighting]:
         return [each for each in self.sightings if (each.name, each.stage) == (name, stage)]

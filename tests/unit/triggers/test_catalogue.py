@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from catalog import recipes
-from catalog.arrivals import known_files
+from catalog.known_files import known_files
 from catalog.models import Dataset, Dispatch, LifecycleEvent
 from triggers.ingest import ingest
 from triggers.service import Catalogue, run
@@ -66,9 +66,9 @@ def test_restart_skips_what_is_known(engine, beamline, start, raw, write_scan, w
     looked_at = []
 
     class Observed(Catalogue):
-        def record(self, arrival):
-            looked_at.append(arrival.name)
-            return super().record(arrival)
+        def record_many(self, sightings):
+            looked_at.extend(each.name for each in sightings)
+            return super().record_many(sightings)
 
     start(ledger=Observed(engine))
     write_scan(raw / "new.h5")
