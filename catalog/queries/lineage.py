@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import CTE, Select, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, Uuid, column, select, true, values
+from sqlalchemy.orm import Session
 
 from catalog import models
 from catalog.models import Dataset, Run
@@ -22,16 +22,15 @@ _other: dict[Direction, Direction] = {"input": "output", "output": "input"}
 def lineage(session: Session, dataset_id: UUID, *, max_runs: int = 40) -> Lineage | None:
     """Return the runs before and after a dataset with all that went into them and came out.
 
-    A flat field may serve thousands of scans: only the newest ``max_runs`` runs are returned, and
-    ``truncated`` says so. None when there is no such dataset.
+    A flat field may serve thousands of scans: only the newest ``max_runs`` runs are returned, those
+    that used it themselves first, and ``truncated`` says so. None when there is no such dataset.
     """
     centre = session.execute(_dataset_nodes().where(Dataset.id == dataset_id)).first()
     if centre is None:
         return None
-    before, after = _runs(dataset_id, "output"), _runs(dataset_id, "input")
-    either = select(before.c.run_id).union(select(after.c.run_id)).subquery()
-    newest = select(either.c.run_id).order_by(either.c.run_id.desc()).limit(max_runs + 1)
-    runs = session.scalars(newest).all()
+    most = max_runs + 1
+    reached = _runs(session, dataset_id, "output", most) | _runs(session, dataset_id, "input", most)
+    runs = sorted(reached, reverse=True)
     edges = _edges(session, runs[:max_runs])
     nodes = _nodes(session, {dataset_id} | _ends(edges))
     known = {node.id for node in nodes}
@@ -44,25 +43,38 @@ def lineage(session: Session, dataset_id: UUID, *, max_runs: int = 40) -> Lineag
     )
 
 
-def _runs(dataset_id: UUID, direction: Direction) -> CTE:
-    """Return the runs that are reached by going one way only, from run to run.
+def _runs(session: Session, dataset_id: UUID, direction: Direction, most: int) -> set[UUID]:
+    """Return runs that are reached by going one way only, from run to run, ``most`` or a few more.
 
     With ``output`` first the run that made the dataset, then those that made its inputs; with
-    ``input`` the runs that used it, then those that used what they made.
+    ``input`` the runs that used it, then those that used what they made. Step by step: a single
+    recursive question would go through all runs that a mask has served before it chose the newest.
     """
-    start = (
-        select(models.Lineage.run_id)
-        .where(models.Lineage.dataset_id == dataset_id, models.Lineage.direction == direction)
-        .cte(f"runs_by_{direction}", recursive=True)
+    datasets: Collection[UUID] = [dataset_id]
+    found: set[UUID] = set()
+    while datasets and len(found) < most:
+        new = set(session.scalars(_entered(datasets, direction, most + len(found)))) - found
+        found |= new
+        passed = select(models.Lineage.dataset_id).where(
+            models.Lineage.run_id.in_(new), models.Lineage.direction == _other[direction]
+        )
+        datasets = set(session.scalars(passed)) if new else ()
+    return found
+
+
+def _entered(datasets: Collection[UUID], direction: Direction, most: int) -> Select[UUID]:
+    """Select the newest runs of each dataset: a short walk along the index for each."""
+    edge = models.Lineage
+    given = values(column("id", Uuid), name="given").data([(each,) for each in datasets])
+    newest = (
+        select(edge.run_id)
+        .where(edge.dataset_id == given.c.id, edge.direction == direction)
+        .order_by(edge.run_id.desc())
+        .limit(most)
+        .distinct()
+        .lateral()
     )
-    passed, entered = aliased(models.Lineage), aliased(models.Lineage)
-    further = (
-        select(entered.run_id)
-        .join(passed, passed.dataset_id == entered.dataset_id)
-        .join(start, start.c.run_id == passed.run_id)
-        .where(passed.direction == _other[direction], entered.direction == direction)
-    )
-    return start.union(further)
+    return select(newest.c.run_id).select_from(given.join(newest, true()))
 
 
 def _edges(session: Session, runs: Sequence[UUID]) -> list[LineageEdge]:
