@@ -1,10 +1,18 @@
 """The beamlines of a chaos run: each brings its scans, and announces them, in another way."""
 
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
+from infra.simulator import nxtomo
+from infra.simulator.bluesky import Station, publisher, small_plan
+from infra.simulator.bluesky_proxy import proxy
+from infra.simulator.plan import measure
 from tests.chaos.platform import Platform
-from tests.chaos.scans import Scan, Templates
+from tests.chaos.scans import SMALL, Scan, Templates, sha256
+from tests.conftest import free_port
 
 SETTINGS = """
 state = "state"
@@ -12,7 +20,7 @@ state = "state"
 [runs]
 at_once = 2
 attempts = 12           # a run may be hit again and again before it is done
-stale_seconds = 20.0
+stale_seconds = 30.0
 retry_seconds = 1.0
 free_disk_gb = 0.005
 """
@@ -23,13 +31,21 @@ id = "{id}"
 folders = ["raw/{id}"]
 output = "{output}/{{scan}}"
 timeout_seconds = 900.0
-{more}
 [beamlines.recipe]
-rotation_axis = 46.3
+rotation_axis = {axis}
 [beamlines.triggers]
 reconcile_seconds = 60.0
 {triggers}
 """
+
+BATCH = """
+[[beamlines.rules]]
+name = "quick"
+match = ["**"]
+batch = { count = 8, seconds = 3.0 }
+"""
+
+ENTRIES_PER_FILE = 6
 
 
 class Beamlines:
@@ -45,17 +61,30 @@ class Beamlines:
 
     def __init__(self, folder: Path, narrow: Path | None) -> None:
         self.folder = folder
-        self.ways: dict[str, Callable[[int], Scan]] = {
-            "moved in": self._moved_in,
-            "no events": lambda number: self._write("shared", number),
-        }
         self._narrow = narrow
+        self._ports = {name: free_port() for name in ("documents in", "documents out")}
+        self._stack = ExitStack()
+        self.ways: dict[str, Callable[[int], Scan]] = {
+            "file events": lambda number: self._write("imaging", number),
+            "own scan of the folder": lambda number: self._write("shared", number),
+            "entry of a growing file": self._entry,
+            "quick, in batches": lambda number: self._write("quick", number, "tiny"),
+            "Bluesky over 0MQ": self._bluesky,
+        }
         if narrow:
-            self.ways["small disk"] = lambda number: self._write("narrow", number)
+            self.ways["file events, small disk"] = lambda number: self._write("narrow", number)
 
     def settings(self) -> str:
         """Return the settings of a platform with all of them."""
-        parts = [SETTINGS, self._settings("imaging"), self._settings("shared", 'files = "scan"')]
+        documents = self._address("documents out")
+        parts = [
+            SETTINGS,
+            self._settings("imaging"),
+            self._settings("shared", 'files = "scan"'),
+            self._settings("growing"),
+            self._settings("quick", axis=15.2) + BATCH,
+            self._settings("staged", f'files = "off"\nbluesky = {{ address = "{documents}" }}'),
+        ]
         if self._narrow:
             parts.append(self._settings("narrow", output=self._narrow))
         return "".join(parts)
@@ -63,16 +92,47 @@ class Beamlines:
     def begin(self, platform: Platform) -> None:
         """Measure the scans, and begin to announce them to a platform."""
         self.platform = platform
-        self.templates = Templates(self.folder / "store", "small")
+        self.templates = Templates(self.folder / "store", "small", "tiny")
+        self._recording = measure(SMALL)
+        addresses = (self._address("documents in"), self._address("documents out"))
+        self._stack.enter_context(proxy(*addresses))
+        self._station = Station(self.folder / "raw/staged", (publisher(addresses[0]),))
 
-    def _settings(self, name: str, triggers: str = "", more: str = "", output=None) -> str:
+    def end(self) -> None:
+        """Announce nothing more."""
+        self._stack.close()
+
+    def _address(self, port: str) -> str:
+        return f"127.0.0.1:{self._ports[port]}"
+
+    def _settings(self, name: str, triggers: str = "", axis: float = 46.3, output=None) -> str:
         (self.folder / "raw" / name).mkdir(parents=True)
         output = output or self.folder / "processed" / name
-        return BEAMLINE.format(id=name, output=output, triggers=triggers, more=more)
+        return BEAMLINE.format(id=name, output=output, triggers=triggers, axis=axis)
 
-    def _write(self, beamline: str, number: int) -> Scan:
+    # -- ways in which scans come -------------------------------------------------------------
+
+    def _write(self, beamline: str, number: int, kind: str = "small") -> Scan:
         path = self.folder / "raw" / beamline / f"scan_{number:05d}.h5"
-        return self.templates.write("small", path)
+        return self.templates.write(kind, path)
 
-    def _moved_in(self, number: int) -> Scan:
-        return self._write("imaging", number)
+    def _entry(self, number: int) -> Scan:
+        """Append to a file that others read meanwhile: a writer waits for its turn."""
+        name = f"day_{number // (ENTRIES_PER_FILE * len(self.ways)):05d}.nxs"
+        path = self.folder / "raw/growing" / name
+        plan = replace(SMALL, layout="nxtomo").identified()
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                nxtomo.write_entry(path, f"entry{number}", plan, self._recording)
+                return Scan(str(plan.uid), path, None)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def _bluesky(self, number: int) -> Scan:
+        plan = small_plan(f"run_{number:05d}", seconds=0.2, seed=number)
+        uid = self._station.measure(plan)
+        path = self.folder / "raw/staged" / f"{plan.name}.nxs"
+        return Scan(str(uid), path, sha256(path))

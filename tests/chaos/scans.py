@@ -26,11 +26,14 @@ WIDE = ScanPlan(name="big", geometry=Geometry(columns=512, rows=24, projections=
 
 @dataclass(frozen=True)
 class Scan:
-    """A scan that was brought: what must be found again at the end."""
+    """A scan that was brought: what must be found again at the end.
+
+    A file that grows has no digest of its own.
+    """
 
     uid: str
     path: Path
-    digest: str
+    digest: str | None
 
 
 class Templates:

@@ -119,6 +119,7 @@ def world(request, seed, small_disk, tmp_path_factory):
     )
     processes = platform.processes()
     platform.stop()
+    beamlines.end()
     _, left = psutil.wait_procs(processes.values(), timeout=10)
     clear(platform)
     assert not left, f"left behind: {left}"

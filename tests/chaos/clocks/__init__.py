@@ -2,19 +2,24 @@
 
 import ctypes
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 SERVICES = ("triggers", "dispatcher", "worker", "prefect", "cluster", "api", "caretaker")
 LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1")
+PACKAGE, IN_PACKAGE = "libfaketime", "vendor/libfaketime/src/libfaketime.so.1"
 WHY_NOT = (
-    "NOT INJECTED: this machine has no libfaketime (Debian: apt-get install libfaketime), without "
-    "which the clock of a single process cannot jump"
+    "NOT INJECTED: there is no libfaketime here, without which no clock can "
+    "be put wrong (Debian: apt-get install libfaketime; or the Python package libfaketime)"
 )
 
 
 def library() -> Path | None:
     """Find libfaketime on this machine."""
-    found = (path for pattern in LIBRARIES for path in sorted(Path("/").glob(pattern[1:])))
+    found = [path for pattern in LIBRARIES for path in sorted(Path("/").glob(pattern[1:]))]
+    package = find_spec(PACKAGE)
+    if package and package.origin:
+        found.append(Path(package.origin).parent / IN_PACKAGE)
     return next((path for path in found if _loads(path)), None)
 
 
@@ -28,7 +33,7 @@ def environment(folder: Path, libfaketime: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(part for part in path if part),
         "CHAOS_CLOCKS": str(folder),
         "CHAOS_LIBFAKETIME": str(libfaketime),
-        "FAKETIME_NO_CACHE": "1",  # the file is read again each time
+        "FAKETIME_CACHE_DURATION": "1",  # seconds until the file is read again
         # a clock that is set wrong moves neither the monotonic clock nor the times of files
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",

@@ -13,7 +13,7 @@ def fill(world: World) -> Wound:
     """Bring a scan, fill the disk to the last byte while it is reduced, free it later."""
     if world.narrow is None:
         raise NotPossibleError(world.no_narrow)
-    scan = world.arrivals.bring("small disk")
+    scan = world.arrivals.bring("file events, small disk")
 
     def begun() -> bool:
         return any(each.state != "waiting" for each in world.platform.runs(scan.uid))
