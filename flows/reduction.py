@@ -112,7 +112,8 @@ class Reduction:
         self,
         *,
         verdict: str,
-        reasons: list[str],
+        reasons: Sequence[str | dict[str, str]],
+        rules_version: str | None = None,
         quality: dict[str, Any],
         metadata: dict[str, Any],
     ) -> UUID:
@@ -133,6 +134,7 @@ class Reduction:
             publish=self._publish,
             verdict=verdict,
             reasons=reasons,
+            rules_version=rules_version,
             quality=quality,
             metadata=metadata,
         )

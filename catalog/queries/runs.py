@@ -163,6 +163,7 @@ def _attempt(attempt: Attempt, flow_run_url: FlowRunUrl | None) -> AttemptView:
         reason=attempt.reason,
         flow_run_id=attempt.flow_run_id,
         flow_run_url=flow_run_url(attempt.flow_run_id) if flow_run_url else None,
+        machine=attempt.machine,
     )
 
 

@@ -157,6 +157,9 @@ class AttemptView(View):
     reason: str | None = Field(default=None, description="why it failed, was cancelled or is lost")
     flow_run_id: str = Field(description="the run in the Prefect UI")
     flow_run_url: str | None = None
+    machine: dict[str, Any] | None = Field(
+        default=None, description="hardware, driver, software and its digests"
+    )
 
 
 class StepView(View):
@@ -285,45 +288,3 @@ class Storage(View):
 
     name: str
     root: str
-
-
-class Outbox(View):
-    """What Prefect has not taken yet."""
-
-    depth: int
-    oldest_seconds: float | None
-
-
-class Waiting(View):
-    """The scan that waits longest."""
-
-    dataset_id: UUID
-    name: str
-    state: str
-    since: datetime
-
-
-class Disk(View):
-    """Room on a storage."""
-
-    storage: str
-    free: int = Field(description="bytes")
-    total: int = Field(description="bytes")
-
-
-class Status(View):
-    """How the platform stands."""
-
-    at: datetime
-    waiting: int = Field(description="runs that have not started")
-    running: int
-    failed: int
-    quarantined: int = Field(description="datasets that cannot be trusted")
-    waiting_for_calibration: int
-    incomplete: int
-    datasets: dict[str, int] = Field(description="by state")
-    runs: dict[str, int] = Field(description="by state")
-    outbox: int = Field(description="dispatches that Prefect has not taken yet")
-    outbox_oldest_seconds: float | None = None
-    oldest_waiting: Waiting | None = None
-    disks: list[Disk] = []

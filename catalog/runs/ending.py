@@ -47,9 +47,10 @@ def complete(
     outputs: Sequence[OutputFile],
     publish: Callable[[], None],
     verdict: str,
-    reasons: Sequence[str],
+    reasons: Sequence[str | dict[str, str]],
     quality: dict[str, Any],
     metadata: dict[str, Any],
+    rules_version: str | None = None,
 ) -> UUID:
     """Publish and enter a result in one transaction, while no other attempt can.
 
@@ -67,12 +68,14 @@ def complete(
         stands there already: a crash before the commit left it, and no row knows it.
     verdict : str
         ``ok``, ``check`` or ``bad``.
-    reasons : sequence of str
-        Sentences for the verdict.
+    reasons : sequence of str or dict
+        Sentences for the verdict, or ``{"rule": ..., "reason": ...}``.
     quality : dict
         The figures behind it.
     metadata : dict
         What is told about the result itself (shape, units, voxel size ...).
+    rules_version : str, optional
+        Of the rules that the verdict follows.
 
     Returns
     -------
@@ -103,6 +106,7 @@ def complete(
                 verdict=verdict,
                 reasons=list(reasons),
                 quality=quality,
+                rules_version=rules_version,
                 actor="flow",
             )
         )

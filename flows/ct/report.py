@@ -1,4 +1,4 @@
-"""What a CT run tells people: verdict, quality figures, and the artifacts in the Prefect UI."""
+"""What a CT run tells people: quality figures, and the artifacts in the Prefect UI."""
 
 from typing import Any
 from uuid import UUID
@@ -8,23 +8,8 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 
 from flows.ct.recipe import Recipe
 from flows.ct.types import CheckedScan, Found, Volume
+from flows.ct.verdict import judgement
 from flows.reduction import Reduction
-
-
-def verdict(scan: CheckedScan, found: Found) -> tuple[str, list[str]]:
-    """Judge a result: *check* where the rotation axis is uncertain or something was amiss.
-
-    Returns
-    -------
-    verdict : str
-        "ok" or "check".
-    reasons : list of str
-        Sentences for the user.
-    """
-    reasons = [*scan.warnings, *found.warnings]
-    if found.sought is not None and not found.certain:
-        reasons.insert(0, found.sought.reason)
-    return ("check" if reasons else "ok"), reasons or [found.summary]
 
 
 def quality(scan: CheckedScan, found: Found, volume: Volume) -> dict[str, Any]:
@@ -73,10 +58,10 @@ def publish(
         key="result",
         description=found.summary,
     )
-    judged, reasons = verdict(scan, found)
+    judged = judgement(scan, found)
     create_markdown_artifact(
-        f"### {run.claim.dataset_name}: {judged}\n\n"
-        + "\n".join(f"- {reason}" for reason in reasons)
+        f"### {run.claim.dataset_name}: {judged.verdict}\n\n"
+        + "\n".join(f"- {reason}" for reason in judged.sentences)
         + f"\n\n[The result in the catalogue]({page})  ·  "
         f"[The scan]({run.page(f'datasets/{run.claim.dataset_id}')})  ·  "
         f"[This run]({run.page(f'runs/{run.claim.run_id}')})\n",

@@ -11,6 +11,7 @@ from flows.ct import pictures, report
 from flows.ct.recipe import Recipe
 from flows.ct.sources import scan_sources
 from flows.ct.types import CheckedScan, Found, Volume
+from flows.ct.verdict import judgement
 from flows.ct.volume import write_volume
 from flows.reduction import Reduction
 from tasks.ct.angles import check_angles
@@ -39,7 +40,11 @@ def check_scan(run: Reduction, recipe: Recipe) -> CheckedScan:
             angles=scan.angles,
             pixel_size=pixel_size,
             metadata=dict(scan.metadata),
-            warnings=(*angles.warnings, *warnings, *_unmatched(scan)),
+            doubts={
+                "angles": tuple(angles.warnings),
+                "pixel-size": warnings,
+                "frames": _unmatched(scan),
+            },
         )
 
 
@@ -94,10 +99,11 @@ def enter_result(
 ) -> UUID:
     """Hash the outputs and enter them in the catalogue, all or nothing."""
     run.stage("enter result", rotation_axis=round(found.axis.column, 2))
-    verdict, reasons = report.verdict(scan, found)
+    judged = judgement(scan, found)
     return run.enter(
-        verdict=verdict,
-        reasons=reasons,
+        verdict=judged.verdict,
+        reasons=judged.reasons,
+        rules_version=judged.rules_version,
         quality=report.quality(scan, found, volume),
         metadata=report.metadata(recipe, scan, found, volume),
     )

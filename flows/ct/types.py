@@ -1,5 +1,6 @@
 """What the stages of the CT flow hand to one another."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,8 @@ class CheckedScan:
         In m, at the sample; None if nobody knows it.
     metadata : dict
         What the file says about the scan.
-    warnings : tuple of str
-        Sentences for the user.
+    doubts : mapping of str to tuple of str
+        Sentences for the user, by the rule of the verdict that they belong to.
     """
 
     sources: ScanSources
@@ -42,7 +43,12 @@ class CheckedScan:
     angles: NDArray[np.float64]
     pixel_size: float | None
     metadata: dict[str, Any]
-    warnings: tuple[str, ...] = ()
+    doubts: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All sentences."""
+        return tuple(sentence for each in self.doubts.values() for sentence in each)
 
 
 @dataclass(frozen=True)
