@@ -53,6 +53,8 @@ class Settled:
 
     def add(self, state: State) -> None:
         """Take in a file in its present state."""
+        if state in self:
+            return
         with self._lock:
             self._new.add(hash(state))
             if len(self._new) > self.OVERLAY:

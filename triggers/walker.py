@@ -52,9 +52,9 @@ class Walker:
     def run(self, stop: threading.Event) -> None:
         """Walk until told to stop."""
         while not stop.is_set():
-            if self._loop.overflowed.is_set():
+            if self._loop.overflowed.is_set() and not self._loop.is_busy():
                 self._loop.overflowed.clear()
-                self._due["reconcile"] = 0.0
+                self._due["reconcile" if self._is_off else "whole"] = 0.0
             now = time.monotonic()
             kind = next((kind for kind, due in self._due.items() if due <= now), None)
             if kind is None:
@@ -94,15 +94,17 @@ class Walker:
         for root, tree in self._trees.items():
             series: dict[Path, bool] = {}
             for portion in tree.files(quick=kind == "quick"):
-                self._look(root, portion, series)
-                while self._loop.is_busy() and not stop.is_set():
-                    stop.wait(self.BUSY_SECONDS)
+                self._look(root, portion, series, stop)
                 if stop.is_set():
                     return
 
-    def _look(self, root: Path, portion: list[State], series: dict[Path, bool]) -> None:
-        """Tell the loop of what is new among some files."""
+    def _look(
+        self, root: Path, portion: list[State], series: dict[Path, bool], stop: threading.Event
+    ) -> None:
+        """Tell the loop of what is new among some files, not more than it can hold."""
         for state in self._loop.settled.unknown(portion):
+            while self._loop.is_busy() and not stop.wait(self.BUSY_SECONDS):
+                pass
             path = Path(state[0])
             found = belongs_to(self._beamline, root, path.parent, path.name)
             if found is None:
