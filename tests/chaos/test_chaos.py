@@ -1,11 +1,13 @@
 """Scans keep coming while everything that can break is broken: nothing lost, nothing twice."""
 
 import subprocess
+import tempfile
 import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 import psutil
@@ -79,43 +81,47 @@ class Arrivals(threading.Thread):
 
 
 @pytest.fixture
-def small_disk(tmp_path_factory):
+def folder():
+    """Make a folder that the database's user may enter; logs stay in it after a failure."""
+    made = Path(tempfile.mkdtemp(prefix="dayseye-chaos-"))
+    made.chmod(0o755)
+    return made
+
+
+@pytest.fixture
+def small_disk(folder):
     """Mount a small disk for the results of one beamline, where that is allowed."""
-    folder = tmp_path_factory.mktemp("small-disk")
-    command = ["/bin/mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "chaos", str(folder)]
+    place = folder / "small-disk"
+    place.mkdir()
+    command = ["/bin/mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "chaos", str(place)]
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if mounted.returncode:
         yield None, f"NOT INJECTED: no small disk can be mounted here ({mounted.stderr.strip()})"
         return
-    yield folder, ""
-    subprocess.run(["/bin/umount", "--lazy", str(folder)], check=True)
+    yield place, ""
+    subprocess.run(["/bin/umount", "--lazy", str(place)], check=True)
 
 
 @pytest.fixture
-def world(request, seed, small_disk, tmp_path_factory):
+def world(request, seed, folder, small_disk):
     """Run the platform with its beamlines."""
-    folder = tmp_path_factory.mktemp("chaos") / "platform"
     narrow, no_narrow = small_disk
-    beamlines = Beamlines(folder, narrow)
+    beamlines = Beamlines(folder / "platform", narrow)
     libfaketime = clocks.library()
-    environment = {}
-    if libfaketime:
-        folder.parent.chmod(0o755)
-        environment = clocks.environment(folder.parent / "clocks", libfaketime)
-    platform = Platform(folder, beamlines.settings(), environment)
+    environment = clocks.environment(folder / "clocks", libfaketime) if libfaketime else {}
+    platform = Platform(folder / "platform", beamlines.settings(), environment)
     beamlines.begin(platform)
     platform.start()
     minutes, number = (request.config.getoption(name) for name in ("--minutes", "--scans"))
-    arrivals = Arrivals(beamlines, seed, number, minutes * 60)
     yield World(
         platform=platform,
-        arrivals=arrivals,
+        arrivals=Arrivals(beamlines, seed, number, minutes * 60),
         chance=Random(seed + 2),  # noqa: S311 - luck that can be repeated
         narrow=narrow,
         no_narrow=no_narrow,
-        clocks=folder.parent / "clocks" if libfaketime else None,
+        clocks=folder / "clocks" if libfaketime else None,
         no_clocks="" if libfaketime else clocks.WHY_NOT,
-        roots=[folder / "processed", *([narrow] if narrow else [])],
+        roots=[platform.folder / "processed", *([narrow] if narrow else [])],
     )
     processes = platform.processes()
     platform.stop()
