@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.api.health import get_status
 from catalog.api.security import OperatorDep
 from catalog.api.service import ServiceDep
-from catalog.queries import Status
+from catalog.queries import BeamlineState, Status
 
 router = APIRouter(tags=["platform"])
 
@@ -60,7 +60,7 @@ class CatalogueFigures(Collector):
     def __init__(self, status: Status) -> None:
         self.status = status
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """Yield the gauges."""
         status = self.status
         yield _by("dayseye_datasets", "Datasets by state", "state", status.datasets)
@@ -75,9 +75,59 @@ class CatalogueFigures(Collector):
         )
         free = {disk.storage: disk.free for disk in status.disks}
         yield _by("dayseye_disk_free_bytes", "Free room on a storage", "storage", free)
+        for name, help_text, value in (
+            ("dayseye_inbox_waiting", "Reports of arrivals not looked at yet", status.inbox),
+            ("dayseye_copies_damaged", "Copies whose bytes have changed", status.copies_damaged),
+            ("dayseye_alarms", "Events of the last 24 hours that need a person", status.alarms),
+            ("dayseye_notifications_waiting", "Messages not sent yet", status.notifications),
+            (
+                "dayseye_dispatches_held",
+                "Dispatches that are due and wait for something: a pause, room, their lane",
+                sum(reason.dispatches for reason in status.waits_for),
+            ),
+        ):
+            yield GaugeMetricFamily(name, help_text, value=value)
+        yield from _beamlines(status.beamlines)
+        yield from _triggers(status.beamlines)
 
 
-def _by(name: str, help_text: str, label: str, counts: dict[str, int]) -> GaugeMetricFamily:
+def _beamlines(beamlines: list[BeamlineState]) -> Iterator[GaugeMetricFamily]:
+    paused = {each.id: int(each.paused_at is not None) for each in beamlines}
+    yield _by("dayseye_beamline_paused", "1 while nothing is dispatched", "beamline", paused)
+    backlog = {each.id: each.backlog for each in beamlines}
+    yield _by("dayseye_beamline_backlog", "Runs that have not started", "beamline", backlog)
+    running = {each.id: each.running for each in beamlines}
+    yield _by("dayseye_beamline_running", "Runs at work", "beamline", running)
+    newest = {each.id: each.last_arrival.timestamp() for each in beamlines if each.last_arrival}
+    yield _by(
+        "dayseye_beamline_last_arrival_timestamp_seconds",
+        "When the newest dataset was registered",
+        "beamline",
+        newest,
+    )
+
+
+def _triggers(beamlines: list[BeamlineState]) -> Iterator[Metric]:
+    labels = ["beamline", "kind"]
+    well = GaugeMetricFamily("dayseye_trigger_listening", "1 while it listens", labels=labels)
+    heard = GaugeMetricFamily(
+        "dayseye_trigger_heard_timestamp_seconds", "When it was last heard of", labels=labels
+    )
+    arrivals = CounterMetricFamily("dayseye_trigger_arrivals", "Announced by it", labels=labels)
+    refused = CounterMetricFamily("dayseye_trigger_refused", "Messages not taken", labels=labels)
+    for beamline in beamlines:
+        for trigger in beamline.triggers:
+            name = [beamline.id, trigger.kind]
+            arrivals.add_metric(name, trigger.arrivals)
+            refused.add_metric(name, trigger.refused)
+            if trigger.state != "off":
+                well.add_metric(name, int(trigger.state == "listening"))
+            if trigger.heard_at:
+                heard.add_metric(name, trigger.heard_at.timestamp())
+    yield from (well, heard, arrivals, refused)
+
+
+def _by(name: str, help_text: str, label: str, counts: Mapping[str, float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, help_text, labels=[label])
     for value, count in counts.items():
         family.add_metric([value], count)

@@ -7,10 +7,10 @@ from catalog.queries.filters import DatasetFilter, RunFilter
 from catalog.queries.lineage import lineage
 from catalog.queries.runs import list_runs, run_detail
 from catalog.queries.status import outbox, schema_version, status
+from catalog.queries.status_views import BeamlineState, Disk, Outbox, Status, TriggerState
 from catalog.queries.views import (
     DatasetDetail,
     DatasetSummary,
-    Disk,
     Lineage,
     LineageEdge,
     LineageNode,
@@ -18,11 +18,11 @@ from catalog.queries.views import (
     RunDetail,
     RunSummary,
     ServedFile,
-    Status,
     Storage,
 )
 
 __all__ = [
+    "BeamlineState",
     "DatasetDetail",
     "DatasetFilter",
     "DatasetSummary",
@@ -30,6 +30,7 @@ __all__ = [
     "Lineage",
     "LineageEdge",
     "LineageNode",
+    "Outbox",
     "Page",
     "RunDetail",
     "RunFilter",
@@ -37,6 +38,7 @@ __all__ = [
     "ServedFile",
     "Status",
     "Storage",
+    "TriggerState",
     "choices",
     "dataset_detail",
     "lineage",
