@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from catalog.access import AnonymousMode
 from catalog.api import (
     access,
+    arrivals,
     datasets,
     files,
     health,
@@ -81,6 +82,7 @@ def create_app(
     )
     app.state.latencies = CollectorRegistry()
     for part in (
+        arrivals,
         datasets,
         files,
         runs,

@@ -50,6 +50,7 @@ MATRIX = {
     "POST /api/datasets/{dataset_id}/runs": CHANGE,
     "POST /api/datasets/{dataset_id}/verdicts": CHANGE,
     "POST /api/datasets/{dataset_id}/visibility": CHANGE,
+    "POST /api/arrivals": REPORTER,
     "GET /api/health": OPEN,
     "GET /api/openapi.json": OPEN,
     "GET /static": OPEN,
