@@ -8,13 +8,21 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from catalog.queries import DatasetDetail, DatasetSummary, RunSummary, Status
+from catalog.queries import (
+    BeamlineState,
+    DatasetDetail,
+    DatasetSummary,
+    RunSummary,
+    Status,
+    TriggerState,
+)
 
 COLOURS = {
     "completed": "green", "validated": "green", "ok": "green", "ready": "green", "done": "green",
     "running": "cyan", "waiting": "cyan", "check": "yellow", "incomplete": "yellow",
     "waiting_for_calibration": "yellow", "restarting": "red", "failed": "red",
-    "quarantined": "red", "bad": "red", "missing": "yellow",
+    "quarantined": "red", "bad": "red", "missing": "yellow", "paused": "yellow",
+    "listening": "green", "silent": "red", "unreachable": "red",
 }  # fmt: skip
 
 
@@ -74,7 +82,7 @@ def runs(found: Sequence[RunSummary]) -> RenderableType:
             _time(run.created_at),
             run.dataset_name,
             f"v{run.version}",
-            _state(run.state, run.outcome or run.stage),
+            _state(run.state, run.waits_for or run.outcome or run.stage),
             str(run.attempts),
             f"{run.seconds:.1f}" if run.seconds is not None else "",
             run.actor,
@@ -84,8 +92,61 @@ def runs(found: Sequence[RunSummary]) -> RenderableType:
     return table
 
 
+def status_tables(found: Status) -> list[RenderableType]:
+    """Show the counts, the beamlines with their triggers, and what work waits for."""
+    counts = _table("what", "count")
+    for name in ("waiting", "running", "failed", "quarantined", "waiting_for_calibration"):
+        counts.add_row(name.replace("_", " "), str(getattr(found, name)))
+    counts.add_row("incomplete", str(found.incomplete))
+    counts.add_row("not yet taken by Prefect", str(found.outbox))
+    counts.add_row("reports not looked at", str(found.inbox))
+    counts.add_row("alarms, last 24 hours", _count(found.alarms))
+    counts.add_row("damaged copies", _count(found.copies_damaged))
+    unsent = "" if found.notification_error is None else f"{found.notification_error}"
+    counts.add_row("messages not sent", _state(str(found.notifications), unsent))
+    oldest = found.oldest_waiting
+    counts.add_row("oldest waiting", f"{oldest.name} since {_time(oldest.since)}" if oldest else "")
+    for disk in found.disks:
+        counts.add_row(f"free on {disk.storage}", f"{disk.free / 1e9:.1f} GB")
+    waits = _table("dispatches", "wait for")
+    for reason in found.waits_for:
+        waits.add_row(str(reason.dispatches), reason.waits_for)
+    return [counts, _beamlines(found.beamlines), *([waits] if found.waits_for else [])]
+
+
+def _beamlines(found: Sequence[BeamlineState]) -> RenderableType:
+    table = _table("beamline", "state", "backlog", "running", "last arrival", "triggers")
+    for each in found:
+        paused = f"since {_time(each.paused_at)}, {each.paused_by}: " if each.paused_at else ""
+        table.add_row(
+            each.id,
+            _state("paused", paused + (each.pause_reason or "")) if paused else _state("ready"),
+            str(each.backlog),
+            str(each.running),
+            _time(each.last_arrival) if each.last_arrival else "",
+            Text("\n").join(_trigger(trigger) for trigger in each.triggers),
+        )
+    return table
+
+
+def _trigger(found: TriggerState) -> Text:
+    text = Text(f"{found.kind} ").append(_state(found.state))
+    if found.heard_at and found.state != "off":
+        text.append(f" heard {_time(found.heard_at)}", style="dim")
+    if found.refused:
+        text.append(f" refused {found.refused}", style="yellow")
+    if found.note:
+        text.append(f" {found.note}", style="dim")
+    return text
+
+
+def _count(number: int) -> Text:
+    """Return a count that should be zero."""
+    return Text(str(number), style="red" if number else "")
+
+
 def status(found: Status, services: Mapping[str, Mapping[str, Any]]) -> list[RenderableType]:
-    """Show the services and the counts."""
+    """Show the services, the counts and the beamlines."""
     table = _table("service", "state", "process", "ready after", "restarts", "")
     for name, each in services.items():
         seconds = each["seconds_to_ready"]
@@ -97,16 +158,7 @@ def status(found: Status, services: Mapping[str, Mapping[str, Any]]) -> list[Ren
             str(each["restarts"]),
             each["note"],
         )
-    counts = _table("what", "count")
-    for name in ("waiting", "running", "failed", "quarantined", "waiting_for_calibration"):
-        counts.add_row(name.replace("_", " "), str(getattr(found, name)))
-    counts.add_row("incomplete", str(found.incomplete))
-    counts.add_row("not yet taken by Prefect", str(found.outbox))
-    oldest = found.oldest_waiting
-    counts.add_row("oldest waiting", f"{oldest.name} since {_time(oldest.since)}" if oldest else "")
-    for disk in found.disks:
-        counts.add_row(f"free on {disk.storage}", f"{disk.free / 1e9:.1f} GB")
-    return [table, counts]
+    return [table, *status_tables(found)]
 
 
 def findings(found: Sequence[Any]) -> RenderableType:

@@ -24,6 +24,7 @@ from catalog import batches, lanes, outbox, pauses
 from catalog.models import Dataset, Dispatch
 from catalog.outbox import LANES, Unsent
 from catalog.states import Lane
+from flows.registry import FLOWS
 from infra.nudges import SENT
 from infra.pool import BATCH_FLOW, POOL
 from infra.processes import is_alive
@@ -149,7 +150,7 @@ class Dispatcher:
         first = carried[0]
         if first.batch_id is not None:
             flow_run = self._client.create_flow_run_from_deployment(
-                self._deployment(f"{BATCH_FLOW}/{first.technique}"),
+                self._deployment(f"{BATCH_FLOW}/{_technique(first)}"),
                 parameters={"dispatches": [str(each.id) for each in carried]},
                 name=f"{len(carried)} scans from {first.dataset_name}",
                 tags=[first.beamline, first.rule],
@@ -158,7 +159,7 @@ class Dispatcher:
             )
             return flow_run.id
         flow_run = self._client.create_flow_run_from_deployment(
-            self._deployment(f"{first.flow}/{first.technique}"),
+            self._deployment(f"{first.flow}/{_technique(first)}"),
             parameters={
                 "dataset": str(first.dataset_id),
                 "recipe": first.parameters,
@@ -191,6 +192,12 @@ class Dispatcher:
         except PREFECT_ERRORS:
             return False  # sending says so, with the pause that belongs to it
         return waiting >= self._limits.waiting_in_prefect
+
+
+def _technique(dispatch: Unsent) -> str:
+    """Return the technique by which a flow's deployments are named; a rule may say another."""
+    named = (entry.technique for entry in FLOWS.values() if entry.name == dispatch.flow)
+    return next(named, dispatch.technique)
 
 
 def alive_here(host: str, pid: int, started: float | None) -> bool | None:

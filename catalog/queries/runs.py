@@ -13,9 +13,10 @@ from catalog.models import Attempt, Dataset, Dispatch, Run, Step
 from catalog.queries.filters import RunFilter
 from catalog.queries.results import latest_verdicts, quality_figures, results
 from catalog.queries.views import AttemptView, Page, RunDetail, RunSummary, StepView
+from catalog.states import RunState
 
 FlowRunUrl = Callable[[str], str]
-_Row = Row[Run, str, str, str | None, int, str]
+_Row = Row[Run, str, str, str | None, int, str, str | None]
 
 _source = aliased(Dataset)
 _derived = aliased(Dataset)
@@ -84,8 +85,8 @@ def run_detail(
     )
 
 
-def _summaries() -> Select[Run, str, str, str | None, int, str]:
-    """Select runs with their dataset, verdict, number of attempts and newest flow run."""
+def _summaries() -> Select[Run, str, str, str | None, int, str, str | None]:
+    """Select runs with their dataset, verdict, attempts, newest flow run and what they wait for."""
     attempts = select(func.count()).where(Attempt.run_id == Run.id).correlate(Run).scalar_subquery()
     attempted = (
         select(Attempt.flow_run_id)
@@ -103,6 +104,13 @@ def _summaries() -> Select[Run, str, str, str | None, int, str]:
         .correlate(Run)
         .scalar_subquery()
     )
+    held_back = (
+        select(Dispatch.waits_for)
+        .where(Dispatch.run_id == Run.id, Dispatch.sent_at.is_(None))
+        .limit(1)
+        .correlate(Run)
+        .scalar_subquery()
+    )
     return (
         select(
             Run,
@@ -111,6 +119,7 @@ def _summaries() -> Select[Run, str, str, str | None, int, str]:
             _derived.verdict,
             attempts,
             func.coalesce(attempted, dispatched),
+            held_back,
         )
         .join(_source, _source.id == Run.dataset_id)
         .outerjoin(_derived, _derived.run_id == Run.id)
@@ -118,7 +127,7 @@ def _summaries() -> Select[Run, str, str, str | None, int, str]:
 
 
 def _summary(row: _Row, flow_run_url: FlowRunUrl | None) -> RunSummary:
-    run, name, beamline, verdict, attempts, flow_run_id = row
+    run, name, beamline, verdict, attempts, flow_run_id, waits_for = row
     return RunSummary(
         id=run.id,
         dataset_id=run.dataset_id,
@@ -131,6 +140,7 @@ def _summary(row: _Row, flow_run_url: FlowRunUrl | None) -> RunSummary:
         actor=run.actor,
         reason=run.reason,
         outcome=run.state_reason,
+        waits_for=waits_for if run.state == RunState.WAITING else None,
         verdict=verdict,
         stage=run.stage,
         figures=run.figures,

@@ -192,6 +192,11 @@ class RunSummary(View):
     actor: str = Field(examples=["trigger"])
     reason: str = Field(description="why it was asked for")
     outcome: str | None = Field(default=None, description="why it failed or was cancelled")
+    waits_for: str | None = Field(
+        default=None,
+        description="why one that waits was not sent yet",
+        examples=["bl07 is paused by staff: the detector is being changed"],
+    )
     verdict: str | None = None
     stage: str = Field(default="", examples=["rotation axis"])
     figures: dict[str, Any] = {}
