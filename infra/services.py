@@ -14,6 +14,7 @@ from infra.prefect_server import (
     server_command,
     server_environment,
 )
+from infra.reserve import Reserve
 from infra.supervisor import Command, Service
 
 
@@ -42,7 +43,9 @@ def services(addresses: Addresses, settings_file: Path) -> list[Service]:
     database = ("postgres",) if addresses.postgres else ()
     own_prefect = not addresses.settings.services.prefect_api_url
     all_services = [
-        _postgres(addresses.postgres) if addresses.postgres else None,
+        _postgres(addresses.postgres, addresses.settings.services.postgres_reserve_mb)
+        if addresses.postgres
+        else None,
         _prefect(addresses, environment, database) if own_prefect else None,
         Service(
             "catalogue",
@@ -72,11 +75,16 @@ def services(addresses: Addresses, settings_file: Path) -> list[Service]:
     return [service for service in all_services if service is not None]
 
 
-def _postgres(postgres: EmbeddedPostgres) -> Service:
+def _postgres(postgres: EmbeddedPostgres, reserve_mb: int) -> Service:
+    def prepare() -> None:
+        postgres.prepare()
+        # It needs room to recover; the caretaker makes the reserve again when there is some.
+        Reserve.beside(postgres.data, reserve_mb).give_up_if_full()
+
     return Service(
         "postgres",
         lambda: Command(*postgres.command()),
-        prepare=postgres.prepare,
+        prepare=prepare,
         ready=postgres.ready,
         then=postgres.create_databases,
         death_signal=signal.SIGINT,
