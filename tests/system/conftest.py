@@ -23,6 +23,10 @@ HERE = Path(__file__).parent
 SETTINGS = """
 state = "state"
 
+[runs]
+stale_seconds = 20.0
+retry_seconds = 2.0
+
 [[beamlines]]
 id = "bl07"
 folders = ["incoming"]
@@ -37,6 +41,18 @@ rescan_seconds = 2.0
 quiet_seconds = 0.5
 grace_seconds = 1.0
 timeout_seconds = 6.0
+
+[[beamlines]]
+id = "quick"
+folders = ["quick"]
+output = "processed/quick/{scan}"
+output_mode = "0750"
+rescan_seconds = 2.0
+
+[[beamlines.rules]]
+name = "series"
+match = ["**"]
+batch = { count = 3, seconds = 8.0 }
 """
 
 
@@ -91,11 +107,11 @@ class Platform:
 
     # -- scans ------------------------------------------------------------------------------
 
-    def drop_scan(self, name, seed=1):
+    def drop_scan(self, name, seed=1, folder="incoming"):
         """Let a small scan land."""
         geometry = Geometry(columns=96, rows=8, projections=91, axis=46.3)
         write_scan(
-            self.folder / "incoming", ScanPlan(name=name, geometry=geometry, seed=seed).identified()
+            self.folder / folder, ScanPlan(name=name, geometry=geometry, seed=seed).identified()
         )
 
     def dataset(self, name):
@@ -153,7 +169,7 @@ class Platform:
 def platform(tmp_path_factory):
     """Run a platform for the whole session; nothing of it is left afterwards."""
     folder = tmp_path_factory.mktemp("platform")
-    for name in ("incoming", "hasty"):
+    for name in ("incoming", "hasty", "quick"):
         (folder / name).mkdir()
     (folder / "dayseye.toml").write_text(SETTINGS)
     environment = {
