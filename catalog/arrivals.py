@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from catalog import calibrations, memo, recipes
+from catalog import calibrations, memo, recipes, recovery
 from catalog.describing import describe, learn
 from catalog.lifecycle import move, note
 from catalog.models import (
@@ -16,6 +16,7 @@ from catalog.models import (
     Calibration,
     Dataset,
     DatasetFile,
+    LifecycleEvent,
     Run,
     uuid7,
 )
@@ -29,12 +30,15 @@ from catalog.sightings import (
     enter_files,
     renew_files,
 )
-from catalog.states import DatasetState, Kind, Lane
+from catalog.states import DatasetState, Kind, Lane, RunState
 
 __all__ = ["Recorded", "SightedFile", "Sighting", "go_on", "record"]
 
 GROWING = (DatasetState.REGISTERED, DatasetState.INCOMPLETE)
 RECHECKED = (DatasetState.QUARANTINED, DatasetState.ABORTED)
+SERVE = ("complete", "incomplete", "aborted")  # the latter two when a person accepts them
+RECHECK = "recheck"
+"""The event by which a person asks for another look at the files of a dataset."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,8 @@ def advance(
 ) -> Recorded:
     """Move a dataset on as far as its stage allows."""
     actor, reason = sighting.actor, sighting.reason
+    if sighting.kind == Kind.CALIBRATION and sighting.stage in SERVE:
+        _enter_calibration(session, dataset, sighting)
     if sighting.stage == "incomplete" and dataset.state == DatasetState.REGISTERED:
         move(session, dataset, DatasetState.INCOMPLETE, actor=actor, reason=reason)
     elif sighting.stage == "aborted":
@@ -107,8 +113,6 @@ def advance(
     elif sighting.stage == "complete":
         move(session, dataset, DatasetState.ACQUIRED, actor=actor, reason=reason)
         _note_abort(session, dataset, sighting)
-        if sighting.kind == Kind.CALIBRATION:
-            _enter_calibration(session, dataset, sighting)
         go_on(session, dataset, beamline, actor)
     return _recorded(session, dataset, dataset.state_reason or dataset.state, created=created)
 
@@ -118,6 +122,8 @@ def _seen_again(
 ) -> Recorded:
     """Compare a sighting with a dataset that has arrived: most often nothing is new."""
     changes = compare(session, dataset, sighting.files)
+    if dataset.state in RECHECKED and _is_to_be_rechecked(session, dataset):
+        return _recheck(session, sighting, beamline, dataset)
     if not changes.content:
         renew_files(session, dataset, changes.touched)
         learned = learn(session, dataset, sighting)
@@ -133,6 +139,16 @@ def _seen_again(
         dataset = _create(session, sighting, generation=dataset.generation + 1)
         return advance(session, sighting, beamline, dataset, created=True)
     return _changed(session, sighting, beamline, dataset, changes)
+
+
+def _is_to_be_rechecked(session: Session, dataset: Dataset) -> bool:
+    """Tell whether a person asked for another look since the dataset was set aside."""
+    asked = select(LifecycleEvent.id).where(
+        LifecycleEvent.dataset_id == dataset.id,
+        LifecycleEvent.event == RECHECK,
+        LifecycleEvent.at > dataset.state_at,
+    )
+    return session.scalar(asked.limit(1)) is not None
 
 
 def _recheck(
@@ -164,11 +180,18 @@ def go_on(session: Session, dataset: Dataset, beamline: Beamline, actor: str) ->
         return
     move(session, dataset, DatasetState.VALIDATED, actor=actor)
     if recipes.flow_name(beamline, dataset.rule) is not None:
-        parameters = recipes.effective_parameters(session, beamline.id, {}, dataset.rule)
-        reason = "complete, with its calibrations"
-        open_run(
-            session, dataset, parameters=parameters, actor=actor, reason=reason, lane=Lane.LIVE
-        )
+        _reduce(session, dataset, actor)
+
+
+def _reduce(session: Session, dataset: Dataset, actor: str) -> None:
+    """Open the run of a dataset; one that failed, before it was looked at again, is retried."""
+    parameters = recipes.effective_parameters(session, dataset.beamline_id, {}, dataset.rule)
+    reason = "complete, with its calibrations"
+    run = open_run(
+        session, dataset, parameters=parameters, actor=actor, reason=reason, lane=Lane.LIVE
+    )
+    if run.state in (RunState.FAILED, RunState.CANCELLED):
+        recovery.retry(session, run.id, actor, "its dataset was looked at again")
 
 
 def _wait(dataset: Dataset, beamline: Beamline, missing: Sequence[str]) -> str:

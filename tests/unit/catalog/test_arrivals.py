@@ -221,3 +221,73 @@ def test_search_finds_any_language_in_any_case(session: Session, sight: Sight, w
     session.flush()
     found = select(Dataset.id).where(Dataset.search_text.contains(word.lower()))
     assert session.scalars(found).all() == [seen.dataset_id]
+
+
+def test_an_aborted_scan_is_set_aside(session, sight):
+    recorded = sight(stage="aborted", reason="Its run was aborted (beam dump)")
+    assert (recorded.state, recorded.run_id) == ("aborted", None)
+    assert sight(stage="aborted").note == "known already"
+
+
+def test_a_complete_scan_of_an_aborted_run_is_reduced_and_says_so(session, sight):
+    report = {"report": {"stage": "aborted", "reason": "beam dump"}}
+    recorded = sight(metadata=report)
+    assert recorded.state == "validated" and recorded.run_id is not None
+    sight(metadata=report)
+    aborts = select(LifecycleEvent.reason).where(LifecycleEvent.event == "aborted")
+    assert session.scalars(aborts).all() == ["its run was aborted: beam dump"]
+
+
+def test_what_is_reported_later_is_added(session, sight):
+    recorded = sight(rule="quick")
+    learned = sight(
+        proposal="p1",
+        sample="molar",
+        sample_fields={"density": 3.1},
+        reported_uid="u1",
+        metadata={"report": {"plan": "scan"}},
+    )
+    assert (learned.note, learned.dataset_id) == ("described", recorded.dataset_id)
+    assert sight(proposal="p2", metadata={"report": {"plan": "scan"}}).note == "known already"
+    dataset = session.get_one(Dataset, recorded.dataset_id)
+    assert (dataset.rule, dataset.uid, dataset.meta) == (
+        "quick",
+        "u1",
+        {"report": {"plan": "scan"}},
+    )
+    assert session.get_one(Sample, dataset.sample_id).density == 3.1
+
+
+def test_a_rule_decides_flow_and_recipe(engine, sight):
+    with Session(engine) as session, session.begin():
+        recipes.publish_flow(session, "xas", "xas", "1", {"properties": {"edge": {"default": 1}}})
+        recipes.publish_beamline(
+            session,
+            id="imaging",
+            name="Imaging",
+            technique="ct",
+            flow="ct",
+            folders=[Path("/data/raw")],
+            output_template="/data/processed/{proposal}/{sample}/{scan}",
+            recipe={"filter": "hann"},
+            rules=[
+                {"name": "fine", "technique": "ct", "flow": "ct", "recipe": {"padding": 4}},
+                {"name": "edges", "technique": "xas", "flow": "xas", "recipe": {"edge": 2}},
+                {"name": "photos", "technique": "photo", "flow": None, "recipe": {}},
+            ],
+        )
+    for name, rule in (("a", "fine"), ("b", "edges"), ("c", "photos"), ("d", "")):
+        sight(name, rule=rule)
+    with Session(engine) as session:
+        rows = session.execute(
+            select(Dataset.name, Run.flow, Run.parameters)
+            .outerjoin(Run, Run.dataset_id == Dataset.id)
+            .order_by(Dataset.name)
+        ).all()
+    whole = {"rotation_axis": None, "filter": "hann", "padding": 2}
+    assert [tuple(row) for row in rows] == [
+        ("a", "ct", {**whole, "padding": 4}),
+        ("b", "xas", {"edge": 2}),
+        ("c", None, None),
+        ("d", "ct", whole),
+    ]
