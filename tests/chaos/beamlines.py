@@ -11,6 +11,7 @@ from infra.simulator.bluesky import Station, publisher, small_plan
 from infra.simulator.bluesky_proxy import proxy
 from infra.simulator.plan import measure
 from tests.chaos.platform import Platform
+from tests.chaos.reports import Reports
 from tests.chaos.scans import SMALL, Scan, Templates, sha256
 from tests.conftest import free_port
 
@@ -69,6 +70,7 @@ class Beamlines:
             "own scan of the folder": lambda number: self._write("shared", number),
             "entry of a growing file": self._entry,
             "quick, in batches": lambda number: self._write("quick", number, "tiny"),
+            "HTTP": self._posted,
             "Bluesky over 0MQ": self._bluesky,
         }
         if narrow:
@@ -83,24 +85,37 @@ class Beamlines:
             self._settings("shared", 'files = "scan"'),
             self._settings("growing"),
             self._settings("quick", axis=15.2) + BATCH,
+            self._settings("posted", 'files = "off"'),
             self._settings("staged", f'files = "off"\nbluesky = {{ address = "{documents}" }}'),
         ]
         if self._narrow:
             parts.append(self._settings("narrow", output=self._narrow))
         return "".join(parts)
 
-    def begin(self, platform: Platform) -> None:
-        """Measure the scans, and begin to announce them to a platform."""
-        self.platform = platform
+    def measure(self) -> None:
+        """Measure the scans that are brought."""
         self.templates = Templates(self.folder / "store", "small", "tiny")
         self._recording = measure(SMALL)
+
+    def begin(self, platform: Platform) -> None:
+        """Begin to announce scans to a platform that runs."""
         addresses = (self._address("documents in"), self._address("documents out"))
         self._stack.enter_context(proxy(*addresses))
         self._station = Station(self.folder / "raw/staged", (publisher(addresses[0]),))
+        self.reports = Reports(
+            platform.life.addresses.api_url, platform.life.addresses.state.secret("api")
+        )
+        self.reports.start()
 
     def end(self) -> None:
         """Announce nothing more."""
         self._stack.close()
+
+    def report(self, scan: Scan, key: str) -> None:
+        """Report a scan over HTTP under a key."""
+        self.reports.put(
+            beamline="posted", key=key, paths=[str(scan.path)], stage="finished", uid=scan.uid
+        )
 
     def _address(self, port: str) -> str:
         return f"127.0.0.1:{self._ports[port]}"
@@ -130,6 +145,11 @@ class Beamlines:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
+
+    def _posted(self, number: int) -> Scan:
+        scan = self._write("posted", number)
+        self.report(scan, key=scan.path.name)
+        return scan
 
     def _bluesky(self, number: int) -> Scan:
         plan = small_plan(f"run_{number:05d}", seconds=0.2, seed=number)

@@ -1,6 +1,8 @@
 """A platform whose processes are killed, and the options of a chaos run."""
 
 import shutil
+import tempfile
+from pathlib import Path
 from random import SystemRandom
 
 import psutil
@@ -43,6 +45,14 @@ def seed(request):
     """Return the seed of this run."""
     given = request.config.getoption("--seed")
     return SystemRandom().randrange(1_000_000) if given is None else given
+
+
+@pytest.fixture
+def folder():
+    """Make a folder that the database's user may enter; the logs stay in it."""
+    made = Path(tempfile.mkdtemp(prefix="dayseye-chaos-"))
+    made.chmod(0o755)
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from psutil import Process
 from sqlalchemy import func, select
 
 from catalog.models import Attempt, Dataset, DatasetFile, Dispatch, Run, Storage
@@ -41,7 +42,13 @@ def waiting(platform: Platform, scans: Sequence[Scan]) -> int | None:
     return len(scans) - done[0][0] if done else None
 
 
-def count(platform: Platform, scans: Sequence[Scan], roots: Iterable[Path], doomed) -> Count:
+def count(
+    platform: Platform,
+    scans: Sequence[Scan],
+    roots: Iterable[Path],
+    doomed: Iterable[Process],
+    catalogued: Sequence[Scan] = (),
+) -> Count:
     """Compare what was brought with what the catalogue says and with what lies on the disk.
 
     Parameters
@@ -54,16 +61,20 @@ def count(platform: Platform, scans: Sequence[Scan], roots: Iterable[Path], doom
         Where results go.
     doomed : iterable of Process
         Those that should be gone.
+    catalogued : sequence of Scan
+        Those that were brought too, to be entered and not to be reduced.
     """
     result = Count()
-    _count_datasets(platform, scans, result)
+    _count_datasets(platform, scans, catalogued, result)
     _count_files(platform, list(roots), result)
     result.unfinished = unfinished(platform)
     result.old_processes = [f"{each.pid} {each.cmdline()}" for each in alive(doomed)]
     return result
 
 
-def _count_datasets(platform: Platform, scans: Sequence[Scan], result: Count) -> None:
+def _count_datasets(
+    platform: Platform, scans: Sequence[Scan], catalogued: Sequence[Scan], result: Count
+) -> None:
     raws = defaultdict(list)
     for (dataset,) in platform.read(select(Dataset).where(Dataset.kind == "raw")):
         raws[dataset.uid].append(dataset)
@@ -86,6 +97,12 @@ def _count_datasets(platform: Platform, scans: Sequence[Scan], result: Count) ->
             )
         if not scan.path.exists() or scan.digest not in (None, sha256(scan.path)):
             result.lost.append(f"{name}: its raw file is not what it was")
+    for scan in catalogued:
+        found = raws.pop(scan.uid, [])
+        if [each.state for each in found] != ["validated"] or any(runs[each.id] for each in found):
+            told = ", ".join(f"{each.state}, {len(runs[each.id])} runs" for each in found)
+            place = result.duplicated if found else result.lost
+            place.append(f"{scan.path.name}: {told or 'the catalogue does not know it'}")
     for uid, found in raws.items():
         result.duplicated.append(f"{found[0].name} (uid {uid}) was never brought")
 

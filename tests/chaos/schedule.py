@@ -4,13 +4,18 @@ from collections.abc import Iterator, Sequence
 from random import Random
 
 
+def luck(seed: int) -> Random:
+    """Return luck that can be repeated."""
+    return Random(seed)  # noqa: S311
+
+
 def draw_faults(seed: int, shares: dict[str, int], number: int) -> list[str]:
     """Draw the order of the faults.
 
     All kinds in their shares, in an order of luck; a shorter schedule is the begin of it, a longer
     one goes round again.
     """
-    chance = Random(seed)  # noqa: S311 - luck that can be repeated
+    chance = luck(seed)
     drawn: list[str] = []
     while len(drawn) < number:
         round_ = [kind for kind, share in shares.items() for _ in range(share)]
@@ -24,7 +29,7 @@ def draw_ways(seed: int, ways: Sequence[str], seconds: float) -> Iterator[tuple[
 
     Most come alone, some in a quick row; the mean pause is as given.
     """
-    chance = Random(seed + 1)  # noqa: S311
+    chance = luck(seed + 1)
     while True:
         row = 1 if chance.random() < 0.8 else chance.randint(2, 6)
         way = chance.choice(ways)

@@ -1,14 +1,11 @@
 """Scans keep coming while everything that can break is broken: nothing lost, nothing twice."""
 
 import subprocess
-import tempfile
 import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from random import Random
 
 import psutil
 import pytest
@@ -47,7 +44,7 @@ class Arrivals(threading.Thread):
         self.brought = []
         self.error = None
         self._tally = Counter()
-        self._beamlines, self._number = beamlines, number
+        self.beamlines, self._number = beamlines, number
         self._drawn = schedule.draw_ways(seed, sorted(beamlines.ways), seconds / number)
         self._lock = threading.Lock()
         self._faults_over = threading.Event()
@@ -66,7 +63,7 @@ class Arrivals(threading.Thread):
     def bring(self, way: str):
         """Bring one scan."""
         with self._lock:
-            scan = self._beamlines.ways[way](len(self.brought) + 1)
+            scan = self.beamlines.ways[way](len(self.brought) + 1)
             self.brought.append(scan)
             self._tally[way] += 1
         return scan
@@ -78,14 +75,6 @@ class Arrivals(threading.Thread):
     def faults_are_over(self) -> None:
         """Stop once there are enough."""
         self._faults_over.set()
-
-
-@pytest.fixture
-def folder():
-    """Make a folder that the database's user may enter; logs stay in it after a failure."""
-    made = Path(tempfile.mkdtemp(prefix="dayseye-chaos-"))
-    made.chmod(0o755)
-    return made
 
 
 @pytest.fixture
@@ -110,13 +99,14 @@ def world(request, seed, folder, small_disk):
     libfaketime = clocks.library()
     environment = clocks.environment(folder / "clocks", libfaketime) if libfaketime else {}
     platform = Platform(folder / "platform", beamlines.settings(), environment)
-    beamlines.begin(platform)
+    beamlines.measure()
     platform.start()
+    beamlines.begin(platform)
     minutes, number = (request.config.getoption(name) for name in ("--minutes", "--scans"))
     yield World(
         platform=platform,
         arrivals=Arrivals(beamlines, seed, number, minutes * 60),
-        chance=Random(seed + 2),  # noqa: S311 - luck that can be repeated
+        chance=schedule.luck(seed + 2),
         narrow=narrow,
         no_narrow=no_narrow,
         clocks=folder / "clocks" if libfaketime else None,
@@ -187,6 +177,9 @@ def settle(world: World, faults: list[Fault]) -> None:
     while any(fault.wound and fault.healed_after is None for fault in faults):
         look_after(faults, until=0)
         time.sleep(0.1)
+    reports = world.arrivals.beamlines.reports
+    wait_for("all reports are heard", reports.all_heard, 240)
+    assert not reports.refused
     while count.waiting(world.platform, world.arrivals.brought) != 0:
         if time.monotonic() > deadline:
             break  # the count tells which

@@ -51,4 +51,5 @@ KINDS: dict[str, Kind] = {
     "disk of results full": Kind(disk.fill, 2),
     "touched again": Kind(again.touched, 2),
     "copied again": Kind(again.copied, 2),
+    "reported again": Kind(again.reported, 2),
 }
