@@ -51,18 +51,18 @@ Question = Callable[[Random], str]
 class Facts:
     """What can be asked for: ids, names and days that the catalogue has."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, share: int = 2) -> None:
         with engine.connect() as connection:
-            # a share of the pages, not of the rows: it need not read them all
+            # a share of the pages (per cent), not of the rows: it need not read them all
             some = (
                 "SELECT id::text, kind, name, sample_id, proposal_id, taken_at, verdict "
-                "FROM dataset TABLESAMPLE system (2) REPEATABLE (1) LIMIT 20000"
+                "FROM dataset TABLESAMPLE system (:share) REPEATABLE (1) LIMIT 20000"
             )
-            self.rows = connection.execute(text(some)).all()
+            self.rows = connection.execute(text(some), {"share": share}).all()
             proposals = dict(connection.execute(text("SELECT id, code FROM proposal")).all())
             samples = dict(connection.execute(text("SELECT id, name FROM sample")).all())
-            runs = "SELECT id::text FROM run TABLESAMPLE system (2) LIMIT 2000"
-            self.runs = connection.scalars(text(runs)).all()
+            runs = "SELECT id::text FROM run TABLESAMPLE system (:share) LIMIT 2000"
+            self.runs = connection.scalars(text(runs), {"share": share}).all()
             self.first, self.last = connection.execute(
                 text("SELECT min(taken_at), max(taken_at) FROM dataset")
             ).one()
