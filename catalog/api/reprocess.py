@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from catalog import queries, recovery, reprocess
-from catalog.access import demand_write, is_visible
+from catalog.access import Viewer, demand_write, is_visible
 from catalog.api.problems import not_found, responses
 from catalog.api.security import PrincipalDep, StaffDep
 from catalog.api.service import ServiceDep
@@ -65,6 +65,24 @@ class RetryWish(BaseModel):
     actor: str = Field(default="api", min_length=1, max_length=100, description="who asks")
 
 
+def require_write_of_run(run_id: UUID, service: ServiceDep, viewer: PrincipalDep) -> Viewer:
+    """Let pass who may change the dataset of the run that the path names.
+
+    Raises
+    ------
+    ProblemError
+        404 when there is no such run for them.
+    Forbidden
+        They may only see it.
+    """
+    with Session(service.engine) as session:
+        run = session.get(Run, run_id)
+        if run is None or not is_visible(session, viewer, run.dataset_id):
+            raise not_found("run", run_id)
+        demand_write(session, viewer, run.dataset_id)
+    return viewer
+
+
 @router.post(
     "/api/reprocess",
     status_code=HTTPStatus.ACCEPTED,
@@ -116,14 +134,13 @@ def post_reprocess(
     ),
 )
 def post_retry(
-    run_id: UUID, wish: RetryWish, service: ServiceDep, viewer: PrincipalDep
+    run_id: UUID,
+    wish: RetryWish,
+    service: ServiceDep,
+    viewer: Annotated[Viewer, Depends(require_write_of_run)],
 ) -> RunDetail:
     """Try a run that failed once more, with all its attempts before it."""
     with Session(service.engine) as session, session.begin():
-        run = session.get(Run, run_id)
-        if run is None or not is_visible(session, viewer, run.dataset_id):
-            raise not_found("run", run_id)
-        demand_write(session, viewer, run.dataset_id)
         recovery.retry(session, run_id, viewer.actor(wish.actor), wish.reason)
         session.flush()
         detail = queries.run_detail(session, run_id, flow_run_url=service.flow_run_url)
