@@ -101,7 +101,8 @@ class Beamlines:
         """Begin to announce scans to a platform that runs."""
         addresses = (self._address("documents in"), self._address("documents out"))
         self._stack.enter_context(proxy(*addresses))
-        self._station = Station(self.folder / "raw/staged", (publisher(addresses[0]),))
+        publish = self._stack.enter_context(publisher(addresses[0]))
+        self._station = Station(self.folder / "raw/staged", (publish,))
         self.reports = Reports(
             platform.life.addresses.api_url, platform.life.addresses.state.secret("api")
         )

@@ -68,6 +68,11 @@ class Arrivals(threading.Thread):
             self._tally[way] += 1
         return scan
 
+    def check(self) -> None:
+        """Raise what went wrong in the thread."""
+        if self.error:
+            raise self.error
+
     def tally(self) -> str:
         """Tell how many came in which way."""
         return ", ".join(f"{number} {way}" for way, number in sorted(self._tally.items()))
@@ -142,6 +147,7 @@ def inject(world: World, drawn: list[str], seconds: float, faults: list[Fault]) 
     begin = time.monotonic()
     for number, kind in enumerate(drawn):
         look_after(faults, until=begin + number * seconds / len(drawn))
+        world.arrivals.check()
         fault = Fault(kind, time.monotonic() - begin)
         faults.append(fault)
         try:
@@ -171,8 +177,7 @@ def look_after(faults: list[Fault], until: float) -> None:
 def settle(world: World, faults: list[Fault]) -> None:
     """Wait until all wounds are healed and every scan is reduced."""
     world.arrivals.join()
-    if world.arrivals.error:
-        raise world.arrivals.error
+    world.arrivals.check()
     deadline = time.monotonic() + SETTLE_SECONDS
     while any(fault.wound and fault.healed_after is None for fault in faults):
         look_after(faults, until=0)
