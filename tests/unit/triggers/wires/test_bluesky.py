@@ -1,7 +1,6 @@
 """A real RunEngine, Bluesky's own proxy, our listener, and the inbox of a real catalogue."""
 
 import pickle
-import threading
 import time
 from pathlib import Path
 
@@ -11,16 +10,13 @@ import numpy as np
 import pytest
 import zmq
 import zmq.auth
-from sqlalchemy import select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import text
 
-from catalog import recipes
-from catalog.models import Inbox, TriggerStatus
 from infra.simulator import bluesky
 from infra.simulator.bluesky import Station, publisher, small_plan
 from infra.simulator.bluesky_proxy import proxy
 from tests.conftest import free_port
-from triggers import packed, wires
+from triggers import packed
 from triggers.reports import RefusedError
 
 
@@ -50,60 +46,6 @@ def station(raw):
     return measure
 
 
-@pytest.fixture
-def published(catalog_engine, make_beamline):
-    """Publish a beamline with more triggers."""
-
-    def publish(**triggers):
-        beamline = make_beamline(triggers=triggers)
-        with Session(catalog_engine) as session, session.begin():
-            recipes.publish_beamline(
-                session,
-                id=beamline.id,
-                name=beamline.id,
-                technique="ct",
-                flow=None,
-                folders=beamline.folders,
-                output_template=beamline.output,
-            )
-        return beamline
-
-    return publish
-
-
-@pytest.fixture
-def listen(catalog_engine, published, wait_for):
-    """Start the wires of a beamline; they end with the test."""
-    stop, threads = threading.Event(), []
-
-    def start(state="listening", **triggers):
-        beamline = published(**triggers)
-        threads.extend(wires.start([beamline], catalog_engine, stop))
-        kind = next(iter(triggers))
-        wait_for(lambda: status(catalog_engine, kind).state == state)
-        return beamline
-
-    yield start
-    stop.set()
-    for thread in threads:
-        thread.join(10)
-        assert not thread.is_alive()
-
-
-def status(engine, kind):
-    with Session(engine) as session:
-        return session.get(TriggerStatus, ("imaging", kind)) or TriggerStatus(state="not yet")
-
-
-def rows(engine):
-    with Session(engine) as session:
-        return session.scalars(select(Inbox).order_by(Inbox.id)).all()
-
-
-def ended(engine):
-    return [row for row in rows(engine) if row.payload.get("stage") in ("finished", "aborted")]
-
-
 def send(address, message):
     """Publish raw bytes."""
     with zmq.Context() as context, context.socket(zmq.PUB) as socket:
@@ -113,13 +55,11 @@ def send(address, message):
 
 
 @pytest.mark.parametrize("ending", ["success", "abort", "fail"])
-def test_a_run_is_reported_with_its_end(
-    ending, addresses, listen, station, raw, catalog_engine, wait_for
-):
+def test_a_run_is_reported_with_its_end(ending, addresses, listen, station, raw, heard, wait_for):
     with proxy(*addresses) as between:
         listen(bluesky={"address": between.subscribe})
         uid = station(between, "tooth", 0.3, ending=ending)
-        (row,) = wait_for(lambda: ended(catalog_engine))
+        (row,) = wait_for(heard.ended)
     assert (row.beamline_id, row.source, row.key) == ("imaging", "bluesky", uid)
     assert row.paths == [str(raw / "tooth.nxs")]
     said = row.payload
@@ -131,12 +71,12 @@ def test_a_run_is_reported_with_its_end(
     else:
         assert said["stage"] == "aborted"
         assert ("beam was lost" if ending == "abort" else "shutter") in said["reason"]
-    wait_for(lambda: status(catalog_engine, "bluesky").arrivals == 1)
-    assert status(catalog_engine, "bluesky").heard_at is not None
+    wait_for(lambda: heard.status("bluesky").arrivals == 1)
+    assert heard.status("bluesky").heard_at is not None
 
 
 def test_a_pickle_is_refused_counted_and_never_opened(
-    addresses, listen, station, raw, catalog_engine, wait_for, tmp_path, caplog
+    addresses, listen, station, raw, heard, wait_for, tmp_path, caplog
 ):
     bomb = tmp_path / "went off"
     messages = [
@@ -150,28 +90,24 @@ def test_a_pickle_is_refused_counted_and_never_opened(
         listen(bluesky={"address": between.subscribe})
         for message in [*messages, messages[0]]:
             send(between.publish, message)
-        wait_for(lambda: status(catalog_engine, "bluesky").refused == 6)
+        wait_for(lambda: heard.status("bluesky").refused == 6)
         station(between, "after")
-        assert wait_for(lambda: ended(catalog_engine))
+        assert wait_for(heard.ended)
     assert not bomb.exists()
     warnings = [record.message for record in caplog.records if "refuses" in record.message]
     assert sum("is a pickle" in each for each in warnings) == 1
     assert len(warnings) == 3  # pickles, what is not msgpack, and from another sender
 
 
-def test_only_its_own_prefix_counts(addresses, listen, station, raw, catalog_engine, wait_for):
+def test_only_its_own_prefix_counts(addresses, listen, station, raw, heard, wait_for):
     with proxy(*addresses) as between:
         listen(bluesky={"address": between.subscribe, "prefix": "bl07"})
         for prefix in ("bl070", "bl08", "bl07"):
             station(between, f"of-{prefix}", prefix=prefix)
-        assert [row.payload["scan"] for row in wait_for(lambda: ended(catalog_engine))] == [
-            "of-bl07"
-        ]
+        assert [row.payload["scan"] for row in wait_for(heard.ended)] == ["of-bl07"]
 
 
-def test_keys_open_an_encrypted_proxy(
-    addresses, listen, station, raw, catalog_engine, wait_for, tmp_path
-):
+def test_keys_open_an_encrypted_proxy(addresses, listen, station, raw, heard, wait_for, tmp_path):
     public = tmp_path / "public"
     public.mkdir()
     server_public, server_secret = zmq.auth.create_certificates(tmp_path, "server")
@@ -186,7 +122,7 @@ def test_keys_open_an_encrypted_proxy(
     with proxy(*addresses, server_key=Path(server_secret), client_keys=public) as between:
         listen(bluesky={"address": between.subscribe, **keys})
         station(between, "tooth")
-        assert wait_for(lambda: ended(catalog_engine))
+        assert wait_for(heard.ended)
 
 
 def test_without_the_key_it_says_that_it_hears_nothing(addresses, listen, tmp_path):
@@ -196,15 +132,15 @@ def test_without_the_key_it_says_that_it_hears_nothing(addresses, listen, tmp_pa
         listen("unreachable", bluesky={"address": between.subscribe})
 
 
-def test_a_proxy_may_come_late_and_go(addresses, listen, catalog_engine, wait_for):
+def test_a_proxy_may_come_late_and_go(addresses, listen, heard, wait_for):
     listen("unreachable", bluesky={"address": addresses[1]})
     with proxy(*addresses):
-        wait_for(lambda: status(catalog_engine, "bluesky").state == "listening")
-    wait_for(lambda: status(catalog_engine, "bluesky").state == "unreachable")
+        wait_for(lambda: heard.status("bluesky").state == "listening")
+    wait_for(lambda: heard.status("bluesky").state == "unreachable")
 
 
 def test_reports_wait_for_a_catalogue_that_is_away(
-    addresses, listen, station, raw, catalog_engine, admin_engine, catalog_database, wait_for
+    addresses, listen, station, raw, heard, admin_engine, catalog_database, wait_for
 ):
     def let_in(allowed):
         with admin_engine.connect() as connection:
@@ -223,8 +159,7 @@ def test_reports_wait_for_a_catalogue_that_is_away(
         uids = [station(between, f"scan-{number}") for number in range(3)]
         let_in(True)
         assert {
-            row.key
-            for row in wait_for(lambda: len(rows(catalog_engine)) == 3 and ended(catalog_engine))
+            row.key for row in wait_for(lambda: len(heard.rows()) == 3 and heard.ended())
         } == set(uids)
 
 
