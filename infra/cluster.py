@@ -13,6 +13,7 @@ import dask.config
 from infra.certificates import ensure_certificates
 from infra.cluster_file import TLS_FILES, write_cluster_file
 from infra.logs import log_to_stdout
+from infra.pulse import BEAT_SECONDS, beat
 from infra.settings import Cluster, load_settings
 from infra.state import State
 from tasks.resources import Resources
@@ -46,6 +47,8 @@ def start(settings: Cluster, state: State, host: str, port: int) -> AbstractCont
             "distributed.nanny.environ": ONE_THREAD,
             "distributed.scheduler.allowed-failures": 3,
             "distributed.admin.log-format": "%(message)s",
+            # A worker that hangs is started again; its chunks go to another one.
+            "distributed.scheduler.worker-ttl": "60s",
             **IDLE_QUIETLY,
             "temporary-directory": str(state.folder / "dask"),
         }
@@ -70,6 +73,13 @@ def start(settings: Cluster, state: State, host: str, port: int) -> AbstractCont
 
     options["n_workers"] = settings.workers or max(1, (os.cpu_count() or 1) // settings.threads)
     return LocalCluster(processes=True, **options)
+
+
+def _beat_on(state: State) -> None:
+    """Show life from the scheduler's own loop."""
+    from tornado.ioloop import PeriodicCallback
+
+    PeriodicCallback(lambda: beat(state, "cluster"), BEAT_SECONDS * 1000).start()
 
 
 def _security(tls: Path) -> Any:
@@ -108,4 +118,5 @@ def run() -> None:
     with start(settings.cluster, state, settings.services.host, port) as cluster:
         write_cluster_file(state.cluster_file, cluster.scheduler_address, state.tls)
         LOG.info("%s", cluster)
+        cluster.loop.add_callback(_beat_on, state)
         stopped.wait()

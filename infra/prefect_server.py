@@ -3,7 +3,7 @@
 import sys
 import time
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import infra
@@ -99,6 +99,17 @@ def wait_for_prefect(api_url: str) -> None:
     """Wait until the Prefect server answers, however long it takes."""
     while not answers(api_url):
         time.sleep(0.1)
+
+
+def http_answers(url: str, timeout: float = 5.0) -> bool:
+    """Tell whether an address answers at all, be it with an error such as 503."""
+    try:
+        urlopen(url, timeout=timeout).close()  # noqa: S310 - our own http address
+    except HTTPError:
+        return True
+    except (URLError, OSError):
+        return False
+    return True
 
 
 def http_ok(url: str, timeout: float = 1.0) -> bool:

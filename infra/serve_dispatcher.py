@@ -13,8 +13,10 @@ from catalog.connection import engine_from_environment
 from infra.dispatcher import Dispatcher
 from infra.logs import log_to_stdout
 from infra.nudges import ENDED, Nudges
-from infra.reconcile import Reconciler
+from infra.pulse import beat
+from infra.reconcile import WORD_SECONDS, Reconciler
 from infra.settings import load_settings
+from infra.state import State
 
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
@@ -26,7 +28,8 @@ def main() -> None:
     log_to_stdout()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
-    limits = load_settings().runs
+    settings = load_settings()
+    limits, state = settings.runs, State(settings.state)
     engine = engine_from_environment("dayseye-dispatcher")
     nudges = Nudges(os.environ["DAYSEYE_CATALOG_DSN"], outbox.CHANNEL, ENDED)
     with get_client(sync_client=True) as client:
@@ -34,11 +37,14 @@ def main() -> None:
         reconciler = Reconciler(engine, client, limits)
         next_look = 0.0
         while True:
+            beat(state, "dispatcher")
             try:
                 dispatcher.send_waiting()
                 if time.monotonic() >= next_look:
                     next_look = time.monotonic() + RECONCILE_SECONDS
                     reconciler.reconcile()
+                    if reconciler.look_again:
+                        next_look = time.monotonic() + WORD_SECONDS
                     reconciler.end_zombies()
             except OperationalError as error:
                 LOG.warning("The catalogue is away: %s", error.orig)

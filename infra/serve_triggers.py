@@ -5,7 +5,9 @@ import threading
 
 from catalog.connection import engine_from_environment
 from infra.logs import log_to_stdout
+from infra.pulse import keep_beating
 from infra.settings import load_settings
+from infra.state import State
 from triggers.service import run
 
 
@@ -15,7 +17,9 @@ def main() -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    run(load_settings().beamlines, engine_from_environment("dayseye-triggers"), stopped)
+    settings = load_settings()
+    keep_beating(State(settings.state), "triggers")
+    run(settings.beamlines, engine_from_environment("dayseye-triggers"), stopped)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,13 @@ from infra.cluster_file import reachable, write_cluster_file
 from infra.postgres import EmbeddedPostgres
 from infra.prefect_server import (
     answers,
+    http_answers,
     http_ok,
     retention,
     server_command,
     server_environment,
 )
+from infra.pulse import beats
 from infra.reserve import Reserve
 from infra.supervisor import Command, Service
 
@@ -58,17 +60,36 @@ def services(addresses: Addresses, settings_file: Path) -> list[Service]:
             "api",
             lambda: module("serve_api"),
             ready=lambda: http_ok(f"{addresses.api_url}/api/health"),
+            # Without the database it answers 503, and lives.
+            alive=lambda: http_answers(f"{addresses.api_url}/api/health"),
             after=("catalogue",),
         ),
-        Service("triggers", lambda: module("serve_triggers"), after=("catalogue",)),
-        Service("caretaker", lambda: module("serve_caretaker"), after=("catalogue",)),
+        Service(
+            "triggers",
+            lambda: module("serve_triggers"),
+            alive=beats(addresses.state, "triggers"),
+            after=("catalogue",),
+        ),
+        Service(
+            "caretaker",
+            lambda: module("serve_caretaker"),
+            alive=beats(addresses.state, "caretaker"),
+            after=("catalogue",),
+        ),
         # Both wait for Prefect themselves, and load what they need meanwhile.
-        Service("dispatcher", lambda: module("serve_dispatcher"), after=("catalogue",)),
+        Service(
+            "dispatcher",
+            lambda: module("serve_dispatcher"),
+            alive=beats(addresses.state, "dispatcher"),
+            hangs_after=180.0,  # it may wait so long for an answer of Prefect
+            after=("catalogue",),
+        ),
         Service(
             "worker",
             # The dispatcher nudges it; this is how soon it sees what was started in the UI.
             lambda: module("serve_worker", PREFECT_WORKER_QUERY_SECONDS="2"),
             ready=addresses.state.worker_ready.exists,
+            alive=beats(addresses.state, "worker"),
             prepare=lambda: addresses.state.worker_ready.unlink(missing_ok=True),
         ),
     ]
@@ -86,6 +107,7 @@ def _postgres(postgres: EmbeddedPostgres, reserve_mb: int) -> Service:
         lambda: Command(*postgres.command()),
         prepare=prepare,
         ready=postgres.ready,
+        alive=postgres.ready,
         then=postgres.create_databases,
         death_signal=signal.SIGINT,
         stop_signal=signal.SIGINT,
@@ -102,7 +124,11 @@ def _prefect(addresses: Addresses, environment: dict[str, str], after: tuple[str
         return Command(server_command(), {**environment, **own, **keep})
 
     return Service(
-        "prefect", command, ready=lambda: answers(addresses.prefect_api_url), after=after
+        "prefect",
+        command,
+        ready=lambda: answers(addresses.prefect_api_url),
+        alive=lambda: http_answers(f"{addresses.prefect_api_url}/health"),
+        after=after,
     )
 
 
@@ -117,4 +143,5 @@ def _cluster(addresses: Addresses, environment: dict[str, str]) -> Service | Non
         lambda: Command([sys.executable, "-m", "infra.serve_cluster"], environment),
         prepare=lambda: file.unlink(missing_ok=True),
         ready=lambda: reachable(file),
+        alive=beats(addresses.state, "cluster"),
     )

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from infra.leftovers import end_leftovers
+from infra.liveness import Liveness
 from infra.logs import LogCollector
 from infra.processes import process_started, spawn
 from infra.state import State, write_whole
@@ -44,6 +45,10 @@ class Service:
         Returns the command; called right before each start.
     ready : callable, optional
         Tells whether it does its work; without one it is ready as soon as it runs.
+    alive : callable, optional
+        Tells, once it is ready, whether it still lives: asked in a thread, it must end soon.
+    hangs_after : float
+        Seconds of no life after which it is ended and started again.
     after : tuple of str
         The services that must be ready before it starts.
     prepare, then : callable, optional
@@ -59,6 +64,8 @@ class Service:
     name: str
     command: Callable[[], Command]
     ready: Callable[[], bool] | None = None
+    alive: Callable[[], bool] | None = None
+    hangs_after: float = 60.0
     after: tuple[str, ...] = ()
     prepare: Callable[[], None] | None = None
     then: Callable[[], None] | None = None
@@ -87,12 +94,14 @@ class _Watched:
     service: Service
     stage: Stage = Stage.WAITING
     process: "subprocess.Popen[bytes] | None" = None
+    liveness: Liveness | None = None
     started_at: float = 0.0
     pid_started: float = 0.0
     next_start: float = 0.0
     deaths: int = 0
     restarts: int = 0
     was_ready: bool = False
+    hung: bool = False
     seconds_to_ready: float | None = None
     note: str = ""
 
@@ -169,6 +178,8 @@ class Supervisor:
                 self._ended(watched, watched.process.returncode)
             elif watched.stage is Stage.STARTING:
                 self._probe(watched)
+            elif watched.liveness is not None and watched.liveness.hangs:
+                self._hangs(watched)
             elif time.monotonic() - watched.started_at > STEADY_SECONDS:
                 watched.deaths = 0
 
@@ -206,9 +217,20 @@ class Supervisor:
             if watched.process is not None:
                 _end(watched.process, service)
 
+    def _hangs(self, watched: _Watched) -> None:
+        """End a service that lives and does nothing; it then starts again like one that died."""
+        service = watched.service
+        message = f"{service.name} has shown no life for {service.hangs_after:.0f} s"
+        self.logs.write("supervisor", f"{message}: it is ended and started again", "ERROR")
+        watched.hung = True
+        if watched.process is not None:
+            _end(watched.process, service)
+
     def _now(self, watched: _Watched, stage: Stage, seconds: float) -> None:
         if watched.service.then:
             watched.service.then()
+        if watched.service.alive and stage is Stage.READY:
+            watched.liveness = Liveness(watched.service.alive, watched.service.hangs_after)
         watched.stage, watched.was_ready, watched.note = stage, True, ""
         watched.seconds_to_ready = round(seconds, 2)
         self.logs.write("supervisor", f"{watched.service.name} {stage} after {seconds:.2f} s")
@@ -220,7 +242,11 @@ class Supervisor:
             self._now(watched, Stage.DONE, time.monotonic() - watched.started_at)
             return
         watched.deaths += 1
-        how = f"{service.name} ended {ending(status)}"
+        how = f"{service.name} {'hung and ' if watched.hung else ''}ended {ending(status)}"
+        watched.hung = False
+        if watched.liveness is not None:
+            watched.liveness.end()
+            watched.liveness = None
         said = self.logs.last_message(service.name)
         if not watched.was_ready and watched.deaths >= DEATHS_BEFORE_READY:
             raise StartError(f"{how} before it was ready: {said} (log: {self._log(service)})")
@@ -271,6 +297,7 @@ def _started(process: "subprocess.Popen[bytes]") -> float:
 
 def _end(process: "subprocess.Popen[bytes]", service: Service) -> None:
     process.send_signal(service.stop_signal)
+    process.send_signal(signal.SIGCONT)  # one that was stopped can end in order only if it goes on
     try:
         process.wait(service.stop_seconds)
     except subprocess.TimeoutExpired:

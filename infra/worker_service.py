@@ -18,6 +18,7 @@ from infra.logs import log_to_stdout
 from infra.nudges import ENDED, SENT, Nudges
 from infra.pool import POOL
 from infra.prefect_server import wait_for_prefect
+from infra.pulse import BEAT_SECONDS, beat
 from infra.settings import load_settings
 from infra.state import State
 from infra.worker import WarmWorker
@@ -49,7 +50,7 @@ def serve(fork_server: ForkServer) -> None:
     wait_for_prefect(os.environ["PREFECT_API_URL"])
     # In a fork, where the flows are loaded.
     fork_server.call("infra.deployments:publish", WarmWorker.get_default_base_job_template())
-    asyncio.run(_work(worker, dsn))
+    asyncio.run(_work(worker, dsn, State(settings.state)))
 
 
 def _tell(nudges: Nudges, flow_run: UUID, lost: str | None) -> None:
@@ -67,13 +68,24 @@ def _tell(nudges: Nudges, flow_run: UUID, lost: str | None) -> None:
     nudges.send(ENDED)
 
 
-async def _work(worker: WarmWorker, dsn: str) -> None:
+async def _work(worker: WarmWorker, dsn: str, state: State) -> None:
     """Work, and look for runs as soon as the dispatcher has sent one."""
     loop = asyncio.get_running_loop()
+    beating = loop.create_task(_beat_on(state))
     threading.Thread(
         target=Nudges(dsn, SENT).follow,
         args=(lambda: loop.call_soon_threadsafe(worker.nudge), loop.is_closed),
         name="nudges",
         daemon=True,
     ).start()
-    await worker.start(printer=lambda *_: None)
+    try:
+        await worker.start(printer=lambda *_: None)
+    finally:
+        beating.cancel()
+
+
+async def _beat_on(state: State) -> None:
+    """Show life from the worker's own loop."""
+    while True:
+        beat(state, "worker")
+        await asyncio.sleep(BEAT_SECONDS)

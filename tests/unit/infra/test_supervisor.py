@@ -31,6 +31,16 @@ services = [
     *([Service("broken", python("raise SystemExit('no such thing')"),
                ready=lambda: False)] if "broken" in sys.argv else []),
 ]
+if "stuck" in sys.argv:
+    from infra import liveness
+    from infra.pulse import beats
+    liveness.PROBE_SECONDS = 0.2
+    BEAT = ("import sys, time; from pathlib import Path; from infra.pulse import beat;"
+            "from infra.state import State; state = State(Path(sys.argv[1]));"
+            "[beat(state, 'stuck') for _ in iter(lambda: time.sleep(0.05), 1)]")
+    state = State(folder)
+    services.append(Service("stuck", python(BEAT), ready=state.pulse("stuck").exists,
+                            alive=beats(state, "stuck"), hangs_after=2.0, stop_seconds=2.0))
 Supervisor(State(folder), services).run(lambda: (folder / "told").touch())
 """
 
@@ -92,6 +102,27 @@ def test_what_dies_is_started_again(up, tmp_path):
     assert "SIGKILL" in services(tmp_path)["top"]["note"] or pids(tmp_path).get("top")
     wait_for(lambda: services(tmp_path)["top"]["stage"] == "ready")
     assert pids(tmp_path)["top"] != first
+
+
+def test_what_hangs_is_ended_and_started_again(tmp_path):
+    with supervisor(tmp_path, "stuck"):
+        wait_for((tmp_path / "told").exists)
+        time.sleep(3)  # longer than it may hang: nobody touches one that lives
+        assert services(tmp_path)["stuck"]["restarts"] == 0
+        first = pids(tmp_path)["stuck"]
+        os.kill(first, signal.SIGSTOP)
+        began = time.monotonic()
+        wait_for(lambda: services(tmp_path)["stuck"]["restarts"] == 1)
+        assert time.monotonic() - began < 10
+        wait_for(lambda: services(tmp_path)["stuck"]["stage"] == "ready")
+        assert pids(tmp_path)["stuck"] != first
+        assert not is_alive(first)
+        others = {name: each["restarts"] for name, each in services(tmp_path).items()}
+        assert others.pop("stuck") == 1
+        assert set(others.values()) == {0}
+    said = (tmp_path / "logs" / "supervisor.log").read_text()
+    assert "stuck has shown no life for 2 s" in said
+    assert "stuck hung and ended" in said
 
 
 def test_a_signal_stops_everything(up, tmp_path):
