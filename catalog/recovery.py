@@ -19,6 +19,7 @@ from catalog.runs.opening import reducible
 from catalog.states import AttemptState, RunState
 
 MOST_CRASHES = 3
+MOST_INTERRUPTIONS = 10
 MOST_SENDS = 6
 LONGEST_PAUSE = timedelta(minutes=30)
 RETRIED = "retried"
@@ -120,6 +121,7 @@ def retry_or_fail(
     reason: str,
     most_crashes: int = MOST_CRASHES,
     pause: timedelta = timedelta(),
+    most_interruptions: int = MOST_INTERRUPTIONS,
 ) -> Literal["retried", "failed", "settled"]:
     """Mark an orphan lost and put its run into the outbox again, or give it up.
 
@@ -135,6 +137,10 @@ def retry_or_fail(
         After so many lost attempts, since a person last asked for a retry, the run fails.
     pause : timedelta
         How long the second attempt waits; the pause doubles each time.
+    most_interruptions : int
+        An attempt whose process went without a word of its worker was interrupted: the platform
+        was stopped or killed around it. These have a limit of their own, for a scan may be what
+        kills the worker.
 
     Returns
     -------
@@ -147,17 +153,19 @@ def retry_or_fail(
     if not holds or attempt.state not in (AttemptState.RUNNING, AttemptState.LOST):
         return "settled"
     if attempt.state == AttemptState.RUNNING:
+        attempt.interrupted = orphan.how == "dead"
         lose(session, attempt, reason)
-    crashes = _crashes(session, run)
-    if crashes >= most_crashes:
+    crashes, interruptions = (_lost(session, run, each) for each in (False, True))
+    if crashes >= most_crashes or interruptions >= most_interruptions:
         run.finished_at = func.now()
+        times = crashes + interruptions
         sentence = (
-            f"It was lost {crashes} times and was given up; the last time: {reason} "
+            f"It was lost {times} times and was given up; the last time: {reason} "
             f"`dayseye retry {run.id}` tries it again."
         )
         move(session, run, RunState.FAILED, actor="recovery", reason=sentence)
         return "failed"
-    after = min(pause * 2 ** (crashes - 1), LONGEST_PAUSE)
+    after = min(pause * 2 ** max(crashes - 1, 0), LONGEST_PAUSE)
     waits_for = f"attempt {attempt.number + 1} begins {after.total_seconds():.0f} s after"
     move(session, run, RunState.WAITING, actor="recovery", reason=reason)
     outbox.put(session, run, after=after, waits_for=f"{waits_for}: {reason}")
@@ -182,11 +190,12 @@ def lose_flow_run(session: Session, flow_run_id: str, reason: str) -> None:
         lose(session, attempt, reason)
 
 
-def _crashes(session: Session, run: Run) -> int:
+def _lost(session: Session, run: Run, interrupted: bool) -> int:
     """Count the attempts that were lost since a person last asked for a retry."""
     lost = select(func.count(Attempt.id)).where(
         Attempt.run_id == run.id,
         Attempt.state == AttemptState.LOST,
+        Attempt.interrupted.is_(interrupted),
         Attempt.claimed_at >= _fresh_start(session, run),
     )
     return session.scalar(lost) or 0

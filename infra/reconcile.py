@@ -40,7 +40,9 @@ LOOK_SECONDS = 5.0
 # A process that was found silent must stay so for this long: the catalogue may have been away.
 SILENT_SECONDS = 30.0
 GONE_SECONDS = 15.0
-SILENT = ("hung", "silent")
+# So long the worker of a process that is gone has time to say why.
+WORD_SECONDS = 2.0
+LASTS = {"dead": WORD_SECONDS, "hung": SILENT_SECONDS, "silent": SILENT_SECONDS, "lost": 0.0}
 PAGE = 200  # as many as Prefect gives at once
 UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 
@@ -56,14 +58,20 @@ class Reconciler:
         Connected to Prefect; it may be away.
     limits : Runs
         How many attempts a run gets, the pause between them, and when one counts as lost.
+
+    Attributes
+    ----------
+    look_again : bool
+        Whether something was seen that the next look, soon, will make sure of.
     """
 
     def __init__(self, engine: Engine, client: SyncPrefectClient, limits: Runs) -> None:
         self._engine = engine
         self._client = client
         self._limits = limits
+        self.look_again = False
         # The clock of this process or of Prefect may jump, so how long is measured here.
-        self._silent: Lasting[UUID] = Lasting()
+        self._seen: Lasting[tuple[UUID, str]] = Lasting()
         self._taken: Lasting[UUID] = Lasting()
         self._gone: Lasting[UUID] = Lasting()
         self._unborn: Lasting[UUID] = Lasting()
@@ -109,12 +117,12 @@ class Reconciler:
             LOG.warning("Prefect's runs are looked at later: %s: %s", type(error).__name__, error)
 
     def _surely(self, found: Iterable[Orphan]) -> list[Orphan]:
-        """Return those that are lost for sure: silence counts only if it lasts while we look."""
+        """Return those that are lost for sure: what we see must last while we look."""
         found = list(found)
-        silent = self._silent.look(each.attempt_id for each in found if each.how in SILENT)
-        return [
-            each for each in found if silent.get(each.attempt_id, SILENT_SECONDS) >= SILENT_SECONDS
-        ]
+        seconds = self._seen.look((each.attempt_id, each.how) for each in found)
+        sure = [each for each in found if seconds[each.attempt_id, each.how] >= LASTS[each.how]]
+        self.look_again = any(each.how == "dead" for each in found if each not in sure)
+        return sure
 
     def _recover(self, orphan: Orphan, flow_run: FlowRun | None) -> None:
         """Cancel a run that a person has cancelled; try any other again."""

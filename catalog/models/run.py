@@ -69,6 +69,7 @@ class Attempt(Base):
     """One try at a run by one process, with the fencing token that it holds.
 
     ``machine`` tells where it ran: software versions, digest of the lock file, CPU, GPU, driver.
+    One that was ``interrupted`` was lost with the platform around it, through no fault of its own.
     """
 
     __tablename__ = "attempt"
@@ -98,6 +99,7 @@ class Attempt(Base):
     pid: Mapped[int]
     process_started: Mapped[float | None]
     machine: Mapped[dict[str, Any] | None]
+    interrupted: Mapped[bool] = mapped_column(server_default=text("false"))
     state: Mapped[str] = mapped_column(server_default=text("'running'"))
     reason: Mapped[str | None]
     claimed_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -30,7 +30,9 @@ CREATE INDEX ix_dataset_embargo_until ON dataset (embargo_until)
 ALTER TABLE verdict
     ADD rules_version TEXT,
     ADD overrules BOOLEAN DEFAULT false NOT NULL;
-ALTER TABLE attempt ADD machine JSONB;
+ALTER TABLE attempt
+    ADD machine JSONB,
+    ADD interrupted BOOLEAN DEFAULT false NOT NULL;
 CREATE INDEX ix_attempt_finished_at ON attempt (finished_at);
 
 ALTER TABLE dispatch

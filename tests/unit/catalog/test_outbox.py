@@ -81,6 +81,13 @@ def orphans_of(engine: Engine, alive: Callable[..., bool | None] = dead) -> list
         return list(recovery.orphans(session, MINUTE, alive))
 
 
+def killed(engine: Engine, flow_run: str) -> list[recovery.Orphan]:
+    """Let a worker say that the process of a flow run was killed."""
+    with Session(engine) as session, session.begin():
+        recovery.lose_flow_run(session, flow_run, "its process was killed")
+    return orphans_of(engine)
+
+
 def recover(engine: Engine, orphan: recovery.Orphan) -> str:
     with Session(engine) as session, session.begin():
         return recovery.retry_or_fail(session, orphan, "its process was killed")
@@ -111,7 +118,7 @@ def test_three_crashes_are_enough(
     ends: list[str] = []
     for number in range(3):
         claim_of(seen.dataset_id, f"flow-run-{number}")
-        ends += [recover(engine, orphan) for orphan in orphans_of(engine)]
+        ends += [recover(engine, orphan) for orphan in killed(engine, f"flow-run-{number}")]
     assert ends == ["retried", "retried", "failed"]
     run = session.get_one(Run, seen.run_id)
     assert run.state == "failed"
@@ -121,6 +128,18 @@ def test_three_crashes_are_enough(
     )
     assert due(engine) == []
     assert claim_of(seen.dataset_id, "flow-run-2").attempt_number == 4, "a person may retry"
+
+
+def test_a_platform_that_is_killed_is_no_fault_of_the_scan(
+    engine: Engine, session: Session, sight: Sight, claim_of: ClaimOf
+) -> None:
+    seen = sight()
+    ends: list[str] = []
+    for number in range(10):
+        claim_of(seen.dataset_id, f"flow-run-{number}")
+        ends += [recover(engine, orphan) for orphan in orphans_of(engine)]
+    assert ends == ["retried"] * 9 + ["failed"]
+    assert all(session.scalars(select(Attempt.interrupted)))
 
 
 def test_a_living_process_is_no_orphan_and_a_far_one_is_judged_by_its_heartbeat(

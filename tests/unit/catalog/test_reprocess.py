@@ -96,6 +96,7 @@ def test_a_failed_run_is_tried_once_more_with_all_its_attempts(
     for number in range(3):
         claim_of(seen.dataset_id, f"retry-{number}")
         with Session(engine) as other, other.begin():
+            recovery.lose_flow_run(other, f"retry-{number}", "killed")
             (orphan,) = recovery.orphans(other, timedelta(minutes=1), lambda *_: False)
             ends.append(recovery.retry_or_fail(other, orphan, "killed"))
     assert ends == ["retried", "retried", "failed"]
@@ -109,6 +110,7 @@ def test_the_pause_before_a_retry_doubles(
     for number in range(3):
         claim_of(seen.dataset_id, f"try-{number}")
         with Session(engine) as other, other.begin():
+            recovery.lose_flow_run(other, f"try-{number}", "killed")
             (orphan,) = recovery.orphans(other, timedelta(minutes=1), lambda *_: False)
             recovery.retry_or_fail(other, orphan, "killed", 9, timedelta(seconds=10))
         newest = select(Dispatch).order_by(Dispatch.id.desc()).limit(1)

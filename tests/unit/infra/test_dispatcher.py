@@ -22,7 +22,7 @@ from catalog.models import Attempt, Beamline, Dataset, Dispatch, Run
 from infra import whereabouts
 from infra.dispatcher import Dispatcher
 from infra.processes import process_started
-from infra.reconcile import Reconciler
+from infra.reconcile import LASTS, Reconciler
 from infra.settings import Runs
 
 TEN_MINUTES = timedelta(minutes=10)
@@ -268,7 +268,7 @@ def test_a_process_that_lives_and_says_nothing_is_killed(
         session.execute(update(Attempt).values(heartbeat_at=Attempt.claimed_at - TEN_MINUTES))
     reconciler.reconcile()
     assert run_state(engine) == "running", "the catalogue may have been away: it may speak yet"
-    monkeypatch.setattr("infra.reconcile.SILENT_SECONDS", 0.0)
+    monkeypatch.setitem(LASTS, "hung", 0.0)
     reconciler.reconcile()
     assert run_state(engine) == "waiting"
     assert sleeper.wait(5) == -9
