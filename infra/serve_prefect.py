@@ -1,13 +1,24 @@
 """The Prefect server's process: its application in one uvicorn, ended by a signal."""
 
+import sys
+
 import uvicorn
 from prefect.server.api.server import create_app
 from prefect.settings import get_current_settings
 
+from infra.prefect_schema import PrefectTooNewError, refuse_newer
+
 
 def main() -> None:
     """Migrate Prefect's database if it is older, then serve the API and the UI."""
-    api = get_current_settings().server.api
+    server = get_current_settings().server
+    address = server.database.connection_url
+    if address is not None:
+        try:
+            refuse_newer(address.get_secret_value())
+        except PrefectTooNewError as error:
+            sys.exit(str(error))
+    api = server.api
     uvicorn.run(
         create_app(final=True),
         host=api.host,
