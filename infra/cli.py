@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from infra.commands import access, explain, pause, reprocess, verdict, visibility
+from infra.commands import access, explain, pause, provenance, reprocess, verdict, visibility
 from infra.commands.common import (
     DatasetId,
     Json,
@@ -30,6 +30,7 @@ PARTS: tuple[typer.Typer, ...] = (
     access.app,
     explain.app,
     pause.app,
+    provenance.app,
     reprocess.app,
     verdict.app,
     visibility.app,

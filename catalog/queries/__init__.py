@@ -4,6 +4,7 @@ from catalog.queries.datasets import choices, list_datasets
 from catalog.queries.detail import dataset_detail
 from catalog.queries.files import served_file, storages
 from catalog.queries.filters import DatasetFilter, RunFilter
+from catalog.queries.history import history
 from catalog.queries.lineage import lineage
 from catalog.queries.runs import list_runs, run_detail
 from catalog.queries.status import outbox, schema_version, status
@@ -41,6 +42,7 @@ __all__ = [
     "TriggerState",
     "choices",
     "dataset_detail",
+    "history",
     "lineage",
     "list_datasets",
     "list_runs",

@@ -3,6 +3,8 @@
 A route without a row in the table fails here, so that none is added without a thought about it.
 """
 
+import io
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,6 +48,9 @@ MATRIX = {
     "GET /api/datasets/{dataset_id}/lineage": DATASET,
     "GET /api/datasets/{dataset_id}/files/{file_id}/content": DATASET,
     "GET /api/datasets/{dataset_id}/verdicts": DATASET,
+    "GET /api/datasets/{dataset_id}/history": DATASET,
+    "GET /api/datasets/{dataset_id}/crate": DATASET,
+    "GET /api/datasets/{dataset_id}/prov": DATASET,
     "GET /api/runs/{run_id}": DATASET,
     "POST /api/datasets/{dataset_id}/runs": CHANGE,
     "POST /api/runs/{run_id}/retry": CHANGE,
@@ -374,3 +379,15 @@ def test_a_viewer_without_anything_sees_nothing(facility) -> None:
     with ViewedSession(facility.engine, Viewer("nobody", sees_public=False)) as session:
         assert queries.list_datasets(session).items == []
         assert queries.list_runs(session).items == []
+
+
+@pytest.mark.parametrize("asker", ["anonymous", "member", "staff"])
+def test_a_crate_names_no_input_that_is_not_yours(client, facility, asker) -> None:
+    about = facility.data["public" if asker == "anonymous" else "own"]
+    path = f"/api/datasets/{about.raw}/crate"
+    response = client.get(path, headers=facility.headers(asker))
+    with zipfile.ZipFile(io.BytesIO(response.content)) as zipped:
+        told = zipped.read("ro-crate-metadata.json").decode()
+    assert str(about.raw) in told
+    assert (str(facility.flats) in told) == (asker == "staff")
+    assert ("1 inputs are not shown" in told) == (asker != "staff")
