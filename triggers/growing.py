@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.io.entry import Entry
 from triggers.look import Candidate, Told
 from triggers.scan_folder import Signature, signature
 
@@ -15,6 +16,7 @@ class Memory:
 
     seen: Signature
     told: Told
+    known: dict[str, Entry]
     again_at: float
 
 
@@ -44,7 +46,7 @@ class Growing:
         except OSError:
             return  # the look will say what is wrong
         if seen is not None and seen.inode == before.seen.inode and seen.size > before.seen.size:
-            candidate.told = before.told
+            candidate.told, candidate.known = before.told, before.known
             self._reminded.add(candidate.path)
 
     def keep(self, candidate: Candidate, now: float) -> None:
@@ -54,7 +56,9 @@ class Growing:
         if len(candidate.told) < 2 or candidate.signature is None:
             return
         again_at = now + self.QUIET_SECONDS if was_reminded else float("inf")
-        self._files[candidate.path] = Memory(candidate.signature, candidate.told, again_at)
+        self._files[candidate.path] = Memory(
+            candidate.signature, candidate.told, candidate.known, again_at
+        )
         if len(self._files) > self.MOST:
             oldest = next(iter(self._files))
             if self._files[oldest].again_at == float("inf"):

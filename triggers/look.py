@@ -50,6 +50,9 @@ class Candidate:
         When to look at it next.
     told
         What was told under each entry key: where it stands, its frames, when, and the report.
+    known
+        Those of several entries, by inner path, that are whole: while the file only grows, they
+        need no second look.
     about
         Gives what was reported about it, for the scan with a uid; asked once, until `hear`.
     """
@@ -67,6 +70,7 @@ class Candidate:
     reported: dict[str | None, Mapping[str, Any]] = field(
         default_factory=dict[str | None, Mapping[str, Any]]
     )
+    known: dict[str, Entry] = field(default_factory=dict[str, Entry])
     is_backlog: bool = False
     failures: int = 0
 
@@ -129,18 +133,21 @@ class Candidate:
         changed = (self.signature is not None and seen != self.signature) or (
             targets != self.targets
         )
+        before = self.signature
+        if before is not None and (seen.inode != before.inode or seen.size < before.size):
+            self.known = {}  # another file, or one that was written anew
         self.signature, self.targets = seen, targets
         return changed
 
     def _poll(self, quiet_for: float) -> float:
         """Look often at what has just changed and seldom at what has stood still for long."""
-        return min(max(POLL_SECONDS, quiet_for / 10), SLOWEST_POLL_SECONDS)
+        return min(max(POLL_SECONDS, quiet_for / 10), max(SLOWEST_POLL_SECONDS, quiet_for / 100))
 
     def arrivals(self, quiet_for: float) -> list[Arrival]:
         """Return what a look tells, if nothing has changed for so many seconds."""
         self.must_look = False
         try:
-            entries = probe(self.path)
+            entries = probe(self.path, self.known)
             self._check_grouping(entries)
         except DataError as error:
             if isinstance(error, UnknownLayoutError) and self.path.is_dir():
@@ -150,7 +157,9 @@ class Candidate:
         self._watch_targets(entries)
         self.must_look = any(entry.being_written for entry in entries)
         alone = len(entries) == 1
-        return [self._judged(entry, quiet_for, alone) for entry in entries]
+        judged = [self._judged(entry, quiet_for, alone) for entry in entries]
+        self.known = {} if alone else _known(judged)
+        return judged
 
     def _check_grouping(self, entries: list[Entry]) -> None:
         if len(entries) > 1 and self.beamline.grouping_of(self.rule) == "file":
@@ -212,3 +221,14 @@ class Candidate:
             return
         tell(replace(arrival, judgement=judgement))
         self.told[arrival.key] = (judgement, frames, now, report)
+
+
+def _known(arrivals: list[Arrival]) -> dict[str, Entry]:
+    """Return the entries that are whole and lie in the file itself."""
+    return {
+        arrival.entry.inner_path: arrival.entry
+        for arrival in arrivals
+        if arrival.entry is not None
+        and arrival.judgement.stage == "complete"
+        and not arrival.entry.linked
+    }

@@ -9,7 +9,7 @@ Standard: https://manual.nexusformat.org/classes/applications/NXtomo.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,13 +56,17 @@ class NXtomoReader:
 
     def entries(self, path: Path) -> list[Entry]:
         """Look at a file; see `tasks.io.scan.Reader`."""
+        return self.entries_beyond(path, {})
+
+    def entries_beyond(self, path: Path, known: Mapping[str, Entry]) -> list[Entry]:
+        """Look at a file that has grown; see `tasks.io.scan.GrowingReader`."""
         if not claims_hdf5(path):
             return []
         with damage_told(path), Tree(path) as tree:
-            inner_paths = list(_below(tree, "", MAX_DEPTH))
+            inner_paths = list(_below(tree, "", MAX_DEPTH, known))
             if not inner_paths and tree.missing:
                 return [Entry("", self.name, 0, missing=tuple(sorted(tree.missing)))]
-        return [_probe(path, inner, self.name) for inner in inner_paths]
+        return [known.get(inner) or _probe(path, inner, self.name) for inner in inner_paths]
 
     def open(self, reference: ScanReference) -> Scan:
         """Open one entry read-only; without an inner path, the only one of the file."""
@@ -75,20 +79,23 @@ class NXtomoReader:
             raise
 
 
-def _below(tree: Tree, path: str, depth: int) -> Iterator[str]:
-    """Yield the paths of the NXtomo entries below a group."""
+def _below(tree: Tree, path: str, depth: int, known: Collection[str] = ()) -> Iterator[str]:
+    """Yield the paths of the NXtomo entries below a group; those that are known need no look."""
     group = tree.find(path)
     if not isinstance(group, h5py.Group):
         return
     for name in group:
         inner = f"{path}/{name}".strip("/")
+        if inner in known:
+            yield inner
+            continue
         child = tree.find(inner) if _may_be_entry(group, name) else None
         if not isinstance(child, h5py.Group) or _class(child) not in ENTRY_CLASSES:
             continue
         if text(tree, ("definition",), child) == "NXtomo":
             yield inner
         elif depth > 1:
-            yield from _below(tree, inner, depth - 1)
+            yield from _below(tree, inner, depth - 1, known)
 
 
 def _may_be_entry(group: h5py.Group, name: str) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tasks.errors import DataError
 from tasks.io.entry import Entry
 from tasks.io.hdf5 import Tree, claims_hdf5, damage_told
-from tasks.io.scan import readers
+from tasks.io.scan import GrowingReader, readers
 
 __all__ = ["Entry", "UnknownLayoutError", "probe"]
 
@@ -16,7 +17,7 @@ class UnknownLayoutError(DataError):
     """The file opens but holds nothing that an installed reader knows."""
 
 
-def probe(path: Path) -> list[Entry]:
+def probe(path: Path, known: Mapping[str, Entry] | None = None) -> list[Entry]:
     """
     List the datasets in a file or TIFF folder without reading their data.
 
@@ -24,6 +25,8 @@ def probe(path: Path) -> list[Entry]:
     ----------
     path
         A file, or the folder of a TIFF series.
+    known
+        Entries of the file, by inner path, that need no second look since it has only grown.
 
     Returns
     -------
@@ -41,7 +44,11 @@ def probe(path: Path) -> list[Entry]:
     if not path.exists():
         raise DataError(f"{path} is not there: it was removed, renamed or never written.")
     for reader in readers().values():
-        entries = reader.entries(path)
+        is_known = known is not None and any(each.format == reader.name for each in known.values())
+        if known and is_known and isinstance(reader, GrowingReader):
+            entries = reader.entries_beyond(path, known)
+        else:
+            entries = reader.entries(path)
         if entries:
             return entries
     raise UnknownLayoutError(_unknown(path))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +138,21 @@ class Reader(Protocol):
 
     def open(self, reference: ScanReference) -> Scan:
         """Open one scan read-only."""
+        ...
+
+
+@runtime_checkable
+class GrowingReader(Protocol):
+    """What a format may offer whose files get entry after entry."""
+
+    name: str
+
+    def entries_beyond(self, path: Path, known: Mapping[str, Entry]) -> list[Entry]:
+        """
+        Look as `Reader.entries` does, but take entries that are known, by inner path, as they were.
+
+        Those that are no longer in the file are left out.
+        """
         ...
 
 

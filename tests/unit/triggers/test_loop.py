@@ -7,6 +7,7 @@ import time
 import pytest
 
 from catalog.errors import CatalogError
+from tasks.io import nxtomo
 from triggers.growing import Growing
 from triggers.loop import Loop
 from triggers.rules import Triggers
@@ -171,12 +172,16 @@ def test_a_growing_file_is_told_of_by_its_new_entries(
     start, ledger, raw, write_entry, wait_for, monkeypatch
 ):
     monkeypatch.setattr(Growing, "QUIET_SECONDS", 1.0)
+    looked_at = []
+    probe = nxtomo._probe
+    monkeypatch.setattr(nxtomo, "_probe", lambda *args: looked_at.append(args[1]) or probe(*args))
     start()
     for number in range(12):
         write_entry(raw / "day.nxs", f"entry{number:02d}", uid=f"u{number}")
         wait_for(lambda n=number: ledger.of(f"day-entry{n:02d}"))
     told = len(ledger.sightings)
     assert told <= 12 + 3, "each entry once, not all each time"
+    assert len(looked_at) <= 12 * 3, "and looked at only while it is new"
     wait_for(lambda: len(ledger.sightings) >= told + 12)  # once more, when it has been quiet
     assert {each.uid for each in ledger.sightings[-12:]} == {f"u{n}" for n in range(12)}
 
