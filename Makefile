@@ -15,10 +15,10 @@ export DAYSEYE_DATA ?= $(abspath ../shared/data)
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint unit system chaos validate browser benchmark format lock clean
+.PHONY: help setup demo up test lint unit system chaos chaos-long validate browser benchmark format lock clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Set up .venv from the lock file (every other target does so by itself)
 
@@ -59,8 +59,11 @@ unit: $(READY)
 system: $(READY)
 	@$(BIN)/pytest tests/system $(ARGS)
 
-chaos: $(READY) ## kill -9 of every process in the middle of a run
-	@$(BIN)/pytest tests/chaos --timeout=900 -s $(ARGS)
+chaos: $(READY) ## Everything breaks while scans arrive (ARGS="--seed N" repeats a schedule)
+	@$(BIN)/pytest tests/chaos --timeout=2400 -s $(ARGS)
+
+chaos-long: $(READY) ## The same with 10,000 small files
+	@$(BIN)/pytest tests/chaos/test_long.py --arrivals=10000 --timeout=4800 -s $(ARGS)
 
 validate: $(READY) ## The science against truth (simulated) and against published references (real data)
 	@$(BIN)/pytest tests/validate --timeout=900 $(ARGS)

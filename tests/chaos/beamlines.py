@@ -10,6 +10,7 @@ from infra.simulator import nxtomo
 from infra.simulator.bluesky import Station, publisher, small_plan
 from infra.simulator.bluesky_proxy import proxy
 from infra.simulator.plan import measure
+from tests.chaos.captures import PREFIX, captures
 from tests.chaos.platform import Platform
 from tests.chaos.reports import Reports
 from tests.chaos.scans import SMALL, Scan, Templates, sha256
@@ -63,7 +64,7 @@ class Beamlines:
     def __init__(self, folder: Path, narrow: Path | None) -> None:
         self.folder = folder
         self._narrow = narrow
-        self._ports = {name: free_port() for name in ("documents in", "documents out")}
+        self._ports = {name: free_port() for name in ("documents in", "documents out", "ioc")}
         self._stack = ExitStack()
         self.ways: dict[str, Callable[[int], Scan]] = {
             "file events": lambda number: self._write("imaging", number),
@@ -72,6 +73,7 @@ class Beamlines:
             "quick, in batches": lambda number: self._write("quick", number, "tiny"),
             "HTTP": self._posted,
             "Bluesky over 0MQ": self._bluesky,
+            "EPICS areaDetector": self._captured,
         }
         if narrow:
             self.ways["file events, small disk"] = lambda number: self._write("narrow", number)
@@ -88,6 +90,8 @@ class Beamlines:
             self._settings("posted", 'files = "off"'),
             self._settings("staged", f'files = "off"\nbluesky = {{ address = "{documents}" }}'),
         ]
+        ioc = f'epics = {{ prefix = "{PREFIX}", addresses = ["{self._address("ioc")}"] }}'
+        parts.append(self._settings("captured", f'files = "off"\n{ioc}'))
         if self._narrow:
             parts.append(self._settings("narrow", output=self._narrow))
         return "".join(parts)
@@ -103,6 +107,9 @@ class Beamlines:
         self._stack.enter_context(proxy(*addresses))
         publish = self._stack.enter_context(publisher(addresses[0]))
         self._station = Station(self.folder / "raw/staged", (publish,))
+        self._captures = self._stack.enter_context(
+            captures(self.folder / "raw/captured", self._ports["ioc"])
+        )
         self.reports = Reports(
             platform.life.addresses.api_url, platform.life.addresses.state.secret("api")
         )
@@ -157,3 +164,7 @@ class Beamlines:
         uid = self._station.measure(plan)
         path = self.folder / "raw/staged" / f"{plan.name}.nxs"
         return Scan(str(uid), path, sha256(path))
+
+    def _captured(self, number: int) -> Scan:
+        uid, path = self._captures.capture(f"capture_{number:05d}")
+        return Scan(uid, path, sha256(path))

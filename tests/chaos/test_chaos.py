@@ -132,7 +132,7 @@ def test_nothing_is_lost_and_nothing_is_twice(request, world, seed):
     shares = {
         name: kind.share for name, kind in KINDS.items() if not only or any(o in name for o in only)
     }
-    drawn = schedule.draw_faults(seed, shares, number)
+    drawn = schedule.draw_faults(seed, shares, number or sum(shares.values()))
     print(f"\nseed {seed}: make chaos ARGS='--seed {seed}'", flush=True)
     with told(world, seed) as faults:
         world.arrivals.start()

@@ -44,6 +44,8 @@ KINDS: dict[str, Kind] = {
     "stopped for 20 s: worker": Kind(hang.for_a_while("worker", 20.0), 1),
     "stopped for 20 s: PostgreSQL": Kind(hang.postgres(20.0), 1),
     "stopped for good: run": Kind(hang.run, 1),
+    "stopped for good: triggers": Kind(hang.service("triggers"), 1),
+    "stopped for good: API": Kind(hang.service("api"), 1),
     "clock of the triggers": Kind(clock.jump("triggers"), 1),
     "clock of the dispatcher": Kind(clock.jump("dispatcher"), 1),
     "clock of worker and runs": Kind(clock.jump("worker"), 1),
