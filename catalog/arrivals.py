@@ -195,10 +195,11 @@ def _reduce(session: Session, dataset: Dataset, actor: str) -> None:
 
 
 def _wait(dataset: Dataset, beamline: Beamline, missing: Sequence[str]) -> str:
-    hours = beamline.calibration_max_age.total_seconds() / 3600
+    ages = {calibrations.rule_for(beamline, words.split()[0])[1] for words in missing}
+    hours = " or ".join(f"{age.total_seconds() / 3600:g}" for age in sorted(ages))
     detector = f" for detector {dataset.detector}" if dataset.detector else ""
     return (
-        f"No {' and no '.join(missing)}{detector} within {hours:g} h of this scan: it goes on when "
+        f"No {' and no '.join(missing)}{detector} within {hours} h of this scan: it goes on when "
         "one lands."
     )
 

@@ -1,13 +1,18 @@
-"""Which calibrations serve a dataset: the nearest in time that fits, within a maximum age."""
+"""Which calibrations serve a dataset: those that its beamline's rules choose, within a time."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from catalog.models import Beamline, Calibration, Dataset, DatasetCalibration
 from catalog.states import DatasetState
+
+Side = Literal["before", "after"]
+SIDES: tuple[Side, ...] = ("before", "after")
 
 
 def link(session: Session, dataset: Dataset, beamline: Beamline) -> list[str]:
@@ -24,11 +29,11 @@ def link(session: Session, dataset: Dataset, beamline: Beamline) -> list[str]:
         )
     )
     wanted = [kind for kind in dataset.needs if kind not in linked]
-    chosen = {kind: nearest(session, dataset, beamline, kind) for kind in wanted}
-    missing = [kind for kind, calibration in chosen.items() if calibration is None]
+    chosen = {kind: choose(session, dataset, beamline, kind) for kind in wanted}
+    missing = [words for choice in chosen.values() for words in choice.missing]
     if not missing:
-        for kind, calibration in chosen.items():
-            if calibration is not None:
+        for kind, choice in chosen.items():
+            for calibration in choice.datasets:
                 session.add(
                     DatasetCalibration(
                         dataset_id=dataset.id, calibration_id=calibration.id, role=kind
@@ -37,12 +42,55 @@ def link(session: Session, dataset: Dataset, beamline: Beamline) -> list[str]:
     return missing
 
 
-def nearest(session: Session, dataset: Dataset, beamline: Beamline, kind: str) -> Dataset | None:
-    """Find the calibration of a kind that is nearest in time, before or after.
+@dataclass(frozen=True)
+class Choice:
+    """The calibrations of a kind that serve a dataset, and in words which ones are missing."""
+
+    datasets: tuple[Dataset, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def rule_for(beamline: Beamline, kind: str) -> tuple[str, timedelta]:
+    """Return how calibrations of a kind are chosen at a beamline, and how far away they may be."""
+    rule: dict[str, Any] = beamline.calibration_rules.get(kind) or {}
+    hours = rule.get("max_age_hours")
+    age = beamline.calibration_max_age if hours is None else timedelta(hours=hours)
+    return rule.get("choose") or "nearest", age
+
+
+def choose(session: Session, dataset: Dataset, beamline: Beamline, kind: str) -> Choice:
+    """Choose the calibrations of a kind for a dataset, as the beamline's rule says.
+
+    ``nearest`` takes the nearest in time, before or after; ``before`` the last one before; ``both``
+    the nearest on either side, and waits for both.
+    """
+    how, _ = rule_for(beamline, kind)
+    if how == "both":
+        found = {side: nearest(session, dataset, beamline, kind, side) for side in SIDES}
+        missing = tuple(f"{kind} {side} it" for side in SIDES if found[side] is None)
+        there = (each for each in found.values() if each is not None)
+        return Choice(tuple({each.id: each for each in there}.values()), missing)
+    one = nearest(session, dataset, beamline, kind, "before" if how == "before" else None)
+    if one is None:
+        return Choice(missing=(f"{kind} before it" if how == "before" else kind,))
+    return Choice((one,))
+
+
+def nearest(
+    session: Session,
+    dataset: Dataset,
+    beamline: Beamline,
+    kind: str,
+    side: Side | None = None,
+) -> Dataset | None:
+    """Find the calibration of a kind that is nearest in time, before or after or on one side.
 
     It must be of the same beamline and detector, validated, and valid at the dataset's time.
     """
+    _, age = rule_for(beamline, kind)
     distance = func.abs(func.extract("epoch", Dataset.taken_at - dataset.taken_at))
+    earliest = dataset.taken_at if side == "after" else dataset.taken_at - age
+    latest = dataset.taken_at if side == "before" else dataset.taken_at + age
     return session.scalar(
         select(Dataset)
         .join(Calibration, Calibration.dataset_id == Dataset.id)
@@ -51,8 +99,9 @@ def nearest(session: Session, dataset: Dataset, beamline: Beamline, kind: str) -
             Calibration.detector == dataset.detector,
             Dataset.beamline_id == dataset.beamline_id,
             Dataset.state == DatasetState.VALIDATED,
-            Dataset.taken_at >= dataset.taken_at - beamline.calibration_max_age,
-            Dataset.taken_at <= dataset.taken_at + beamline.calibration_max_age,
+            Dataset.purged_at.is_(None),
+            Dataset.taken_at >= earliest,
+            Dataset.taken_at <= latest,
             *_valid_at(dataset.taken_at),
         )
         .order_by(distance, Dataset.id)

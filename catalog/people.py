@@ -1,10 +1,12 @@
 """What people tell about data: whose they are, and of what sample. Each correction is an event."""
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
@@ -17,8 +19,7 @@ from catalog.samples import SAMPLE_FIELDS, checked_fields
 from catalog.states import Kind
 
 
-@dataclass(frozen=True)
-class Assigned:
+class Assigned(BaseModel):
     """Whose a dataset was before, and whose it is now; ``results`` went with it."""
 
     dataset_id: UUID
@@ -28,8 +29,7 @@ class Assigned:
     results: int
 
 
-@dataclass(frozen=True)
-class SampleChange:
+class SampleChange(BaseModel):
     """What was corrected about a sample; ``datasets`` of it have the event."""
 
     sample_id: UUID
@@ -93,7 +93,9 @@ def assign(
             each.visit_id, each.sample_id = dataset.visit_id, dataset.sample_id
             details = {"before": before, "after": after}
             note(session, each, "assigned", actor=actor, reason=reason, details=details)
-    return Assigned(dataset.id, dataset.name, before, after, len(results))
+    return Assigned(
+        dataset_id=dataset.id, name=dataset.name, before=before, after=after, results=len(results)
+    )
 
 
 def correct_sample(
@@ -140,7 +142,38 @@ def correct_sample(
     changed = [field for field in checked if before[field] != checked[field]]
     old, new = ({field: each[field] for field in changed} for each in (before, checked))
     count = _note_on_all(session, sample, actor, reason, {"before": old, "after": new})
-    return SampleChange(sample.id, sample.name, proposal, old, new, count if changed else 0)
+    return SampleChange(
+        sample_id=sample.id,
+        name=sample.name,
+        proposal=proposal,
+        before=old,
+        after=new,
+        datasets=count if changed else 0,
+    )
+
+
+def rows_of_csv(text: str) -> list[dict[str, str]]:
+    """Read rows for `correct_samples` from a table with commas, semicolons or tabs.
+
+    Raises
+    ------
+    CatalogError
+        Its first line does not name a column ``sample``, or a line has too many values.
+    """
+    text = text.removeprefix("\ufeff")
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    columns = [(name or "").strip() for name in reader.fieldnames or ()]
+    reader.fieldnames = columns
+    if "sample" not in columns:
+        raise CatalogError(
+            f"The first line must name the columns, 'sample' among them; it is {first.strip()!r}."
+        )
+    rows = list(reader)
+    if any(None in row for row in rows):
+        raise CatalogError("A line has more values than the first line names columns.")
+    return [{name: (value or "").strip() for name, value in row.items()} for row in rows]
 
 
 def correct_samples(

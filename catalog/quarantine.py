@@ -4,10 +4,10 @@ Set aside are datasets that are quarantined, incomplete or aborted.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -22,8 +22,7 @@ from catalog.states import DatasetState, Kind
 SET_ASIDE = (DatasetState.QUARANTINED, DatasetState.INCOMPLETE, DatasetState.ABORTED)
 
 
-@dataclass(frozen=True)
-class SetAside:
+class SetAside(BaseModel):
     """A dataset that was set aside, with the reason, and its first file."""
 
     id: UUID
@@ -117,6 +116,26 @@ def release(session: Session, dataset_id: UUID, *, actor: str, reason: str) -> D
     if dataset.state != DatasetState.QUARANTINED:
         raise CatalogError(f"{dataset.name} is {dataset.state}, not quarantined.")
     return accept(session, dataset_id, actor=actor, reason=reason)
+
+
+def put(session: Session, dataset_id: UUID, *, actor: str, reason: str) -> Dataset:
+    """Set a dataset aside because a person does not trust it.
+
+    What was made of it stays. A calibration is not chosen any more; `catalog.affected` tells what
+    it touches.
+
+    Raises
+    ------
+    NotFound
+        There is no such dataset.
+    CatalogError
+        Its state does not allow it, such as one that is set aside already.
+    """
+    dataset = _locked(session, dataset_id)
+    if dataset.state in SET_ASIDE or dataset.state == DatasetState.REGISTERED:
+        raise CatalogError(f"{dataset.name} is {dataset.state}: it cannot be set aside from there.")
+    move(session, dataset, DatasetState.QUARANTINED, actor=actor, reason=reason)
+    return dataset
 
 
 def recheck(session: Session, dataset_id: UUID, *, actor: str, reason: str = "") -> Dataset:

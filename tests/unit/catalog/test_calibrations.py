@@ -3,11 +3,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from catalog import quarantine
+from catalog.affected import affected
 from catalog.arrivals import Recorded
-from catalog.models import Calibration, DatasetCalibration, Lineage, Run
+from catalog.errors import CatalogError, NotFound
+from catalog.models import Beamline, Calibration, DatasetCalibration, Lineage, Run, uuid7
 from catalog.runs import Claim
 
 Sight = Callable[..., Recorded]
@@ -130,3 +134,80 @@ def test_the_files_of_a_calibration_have_the_role_that_they_serve_as(
         ("flat", "both.h5"),
         ("dark", "both.h5"),
     ]
+
+
+def rule(engine: Engine, **rules: dict[str, Any]) -> None:
+    with Session(engine) as session, session.begin():
+        session.get_one(Beamline, "imaging").calibration_rules = rules
+
+
+def test_the_last_one_before(engine: Engine, session: Session, sight: Sight) -> None:
+    rule(engine, flat={"choose": "before"})
+    far, near = flats(sight, "far", -3), flats(sight, "near", -2)
+    flats(sight, "after", 0.5)
+    scan = sight(needs=("flat",))
+    assert linked(session, scan.dataset_id) == [(near.dataset_id, "flat")]
+    assert far.dataset_id != near.dataset_id
+
+
+def test_none_before_is_waited_for(engine: Engine, sight: Sight) -> None:
+    rule(engine, flat={"choose": "before", "max_age_hours": 2})
+    flats(sight, "after", 0.5)
+    flats(sight, "too far", -3)
+    waiting = sight(needs=("flat",))
+    assert waiting.note.startswith("No flat before it for detector 2048 x 2048 within 2 h of")
+
+
+def test_one_on_either_side(engine: Engine, session: Session, sight: Sight) -> None:
+    rule(engine, flat={"choose": "both"})
+    before = flats(sight, "before", -1)
+    waiting = sight(needs=("flat",))
+    assert waiting.note.startswith("No flat after it for detector")
+    after = flats(sight, "after", 1)
+    found = {each for each, _ in linked(session, waiting.dataset_id)}
+    assert found == {before.dataset_id, after.dataset_id}
+    gone_on = sight(needs=("flat",))
+    inputs = session.scalars(select(Lineage).where(Lineage.run_id == gone_on.run_id)).all()
+    assert sorted(each.role for each in inputs) == ["flat", "flat", "raw"]
+
+
+def test_each_kind_has_its_age(engine: Engine, session: Session, sight: Sight) -> None:
+    rule(engine, dark={"max_age_hours": 100})
+    flats(sight, hours=-1)
+    darks = flats(sight, "darks", -50, calibration_kinds=("dark",))
+    scan = sight(needs=("flat", "dark"))
+    assert (darks.dataset_id, "dark") in linked(session, scan.dataset_id)
+
+
+def test_what_a_calibration_touches(
+    engine: Engine, session: Session, sight: Sight, claim_of: Any, finish: Any
+) -> None:
+    old = flats(sight, "old", -2)
+    scan = sight(needs=("flat",))
+    finish(claim_of(scan.dataset_id))
+    untouched = affected(session, old.dataset_id)
+    [result] = untouched.touched
+    assert (result.dataset_id, result.version, result.is_current) == (scan.dataset_id, 1, True)
+    assert [each.name for each in result.uses] == ["old"] and not result.changes
+    new = flats(sight, "new", -1)
+    [result] = affected(session, old.dataset_id).touched
+    assert [each.name for each in result.would_use] == ["new"] and result.changes
+    would = affected(session, new.dataset_id)
+    assert (would.touched, [each.name for each in would.would_touch]) == ([], ["tooth"])
+
+
+def test_a_calibration_that_is_not_trusted(engine: Engine, session: Session, sight: Sight) -> None:
+    bad, good = flats(sight, "bad", -1), flats(sight, "good", -2)
+    scan = sight(needs=("flat",))
+    with Session(engine) as other, other.begin():
+        quarantine.put(other, bad.dataset_id, actor="cli:ada", reason="the shutter was closed")
+    [touched] = affected(session, bad.dataset_id).touched
+    assert (touched.dataset_id, touched.result_id) == (scan.dataset_id, None)
+    assert [each.id for each in touched.would_use] == [good.dataset_id]
+
+
+def test_only_calibrations_are_asked_about(session: Session, sight: Sight) -> None:
+    with pytest.raises(CatalogError, match="no calibration"):
+        affected(session, sight().dataset_id)
+    with pytest.raises(NotFound):
+        affected(session, uuid7())

@@ -1,0 +1,182 @@
+"""What a calibration touches: results that used it, and what another choice would change."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from catalog import calibrations
+from catalog.errors import CatalogError, NotFound
+from catalog.models import Beamline, Calibration, Dataset, DatasetCalibration, Lineage, Run
+from catalog.states import Kind
+
+MOST = 1000
+
+
+class Used(BaseModel):
+    """A calibration by its id and name."""
+
+    id: UUID
+    name: str
+
+
+class Touched(BaseModel):
+    """A scan, and its result if there is one, that a calibration touches or would touch."""
+
+    dataset_id: UUID
+    name: str
+    role: str = Field(description="what the calibration serves it as")
+    result_id: UUID | None = None
+    version: int | None = None
+    is_current: bool = False
+    uses: list[Used] = Field(description="the calibrations of this role that it was given")
+    would_use: list[Used] = Field(description="those that the rules choose now")
+
+    @property
+    def changes(self) -> bool:
+        """Whether the rules choose other ones now."""
+        return {each.id for each in self.uses} != {each.id for each in self.would_use}
+
+
+class Affected(BaseModel):
+    """What a calibration touches; at most the first thousand of each."""
+
+    calibration_id: UUID
+    name: str
+    state: str
+    kinds: list[str]
+    touched: list[Touched] = Field(description="scans and results that it was given to")
+    would_touch: list[Touched] = Field(
+        description="scans that were given another one, and would be given this one now"
+    )
+
+
+def affected(session: Session, calibration_id: UUID) -> Affected:
+    """Return the results that a calibration touches, and what would be chosen now.
+
+    Parameters
+    ----------
+    session : Session
+        The transaction; its viewer sees only what is theirs.
+    calibration_id : UUID
+        A calibration, in use, replaced or new.
+
+    Raises
+    ------
+    NotFound
+        There is no such dataset.
+    CatalogError
+        It is not a calibration.
+    """
+    calibration = session.scalar(select(Dataset).where(Dataset.id == calibration_id))
+    if calibration is None:
+        raise NotFound(f"No dataset {calibration_id} in the catalogue")
+    if calibration.kind != Kind.CALIBRATION:
+        raise CatalogError(f"{calibration.name} is {calibration.kind}: no calibration.")
+    beamline = session.get_one(Beamline, calibration.beamline_id)
+    kinds = session.scalars(
+        select(Calibration.kind).where(Calibration.dataset_id == calibration.id)
+    )
+    names = sorted(kinds)
+    given = _given_to(session, calibration)
+    others = _others(session, calibration, names)
+    return Affected(
+        calibration_id=calibration.id,
+        name=calibration.name,
+        state=calibration.state,
+        kinds=names,
+        touched=[each for pair in given for each in _touched(session, beamline, *pair)],
+        would_touch=[
+            each
+            for dataset in others
+            for kind in names
+            if kind in dataset.needs and (dataset, kind) not in given
+            for each in _touched(session, beamline, dataset, kind)
+            if calibration.id in {chosen.id for chosen in each.would_use}
+        ],
+    )
+
+
+def _given_to(session: Session, calibration: Dataset) -> list[tuple[Dataset, str]]:
+    rows = session.execute(
+        select(Dataset, DatasetCalibration.role)
+        .join(DatasetCalibration, DatasetCalibration.dataset_id == Dataset.id)
+        .where(DatasetCalibration.calibration_id == calibration.id)
+        .order_by(Dataset.id.desc())
+        .limit(MOST)
+    )
+    return [(dataset, role) for dataset, role in rows]
+
+
+def _others(session: Session, calibration: Dataset, kinds: Sequence[str]) -> Iterable[Dataset]:
+    """Return scans for which a calibration could be chosen by its detector, latest first."""
+    return session.scalars(
+        select(Dataset)
+        .where(
+            Dataset.beamline_id == calibration.beamline_id,
+            Dataset.kind == Kind.RAW,
+            Dataset.detector == calibration.detector,
+            Dataset.needs.overlap(list(kinds)),
+        )
+        .order_by(Dataset.taken_at.desc())
+        .limit(MOST)
+    ).all()
+
+
+def _touched(session: Session, beamline: Beamline, dataset: Dataset, role: str) -> list[Touched]:
+    """Return a scan with each of its results; the scan alone if there is none."""
+    would_use = [
+        _used(each) for each in calibrations.choose(session, dataset, beamline, role).datasets
+    ]
+    results = session.execute(
+        select(Dataset, Run.id)
+        .join(Run, Run.id == Dataset.run_id)
+        .where(Dataset.source_id == dataset.id)
+        .order_by(Dataset.version.desc())
+    ).all()
+    scan = Touched(
+        dataset_id=dataset.id,
+        name=dataset.name,
+        role=role,
+        uses=_linked(session, dataset, role),
+        would_use=would_use,
+    )
+    if not results:
+        return [scan]
+    return [
+        scan.model_copy(
+            update={
+                "result_id": result.id,
+                "version": result.version,
+                "is_current": result.is_current,
+                "uses": _inputs(session, run_id, role),
+            }
+        )
+        for result, run_id in results
+    ]
+
+
+def _linked(session: Session, dataset: Dataset, role: str) -> list[Used]:
+    rows = session.scalars(
+        select(Dataset)
+        .join(DatasetCalibration, DatasetCalibration.calibration_id == Dataset.id)
+        .where(DatasetCalibration.dataset_id == dataset.id, DatasetCalibration.role == role)
+        .order_by(Dataset.taken_at)
+    )
+    return [_used(each) for each in rows]
+
+
+def _inputs(session: Session, run_id: UUID, role: str) -> list[Used]:
+    rows = session.scalars(
+        select(Dataset)
+        .join(Lineage, Lineage.dataset_id == Dataset.id)
+        .where(Lineage.run_id == run_id, Lineage.direction == "input", Lineage.role == role)
+        .order_by(Dataset.taken_at)
+    )
+    return [_used(each) for each in rows]
+
+
+def _used(dataset: Dataset) -> Used:
+    return Used(id=dataset.id, name=dataset.name)
