@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from infra.commands import access, explain, pause, provenance, reprocess, verdict, visibility
+from infra.commands import (
+    access,
+    custody,
+    explain,
+    notifications,
+    pause,
+    provenance,
+    reprocess,
+    verdict,
+    visibility,
+)
 from infra.commands.common import (
     DatasetId,
     Json,
@@ -28,9 +38,13 @@ app = typer.Typer(
 )
 PARTS: tuple[typer.Typer, ...] = (
     access.app,
+    custody.app,
     explain.app,
+    notifications.app,
     pause.app,
+    people.app,
     provenance.app,
+    quarantine.app,
     reprocess.app,
     verdict.app,
     visibility.app,

@@ -109,7 +109,23 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
         for beamline in settings.beamlines
     )
     check_outputs(beamlines)
-    return settings.model_copy(update={"state": folder / settings.state, "beamlines": beamlines})
+    archive = settings.archive
+    if archive.place and "://" not in archive.place:
+        archive = archive.model_copy(update={"place": str(folder / archive.place)})
+        _check_place(Path(str(archive.place)), beamlines)
+    anchored = {"state": folder / settings.state, "beamlines": beamlines, "archive": archive}
+    return settings.model_copy(update=anchored)
+
+
+def _check_place(place: Path, beamlines: tuple[Beamline, ...]) -> None:
+    """Refuse copies inside a folder that is watched: they would be scans again."""
+    for beamline in beamlines:
+        for folder in beamline.folders:
+            if place.resolve().is_relative_to(folder.resolve()):
+                raise ValueError(
+                    f"archive.place: copies would land in {place}, inside {folder}, which is "
+                    f"watched for beamline {beamline.id}: choose a folder outside"
+                )
 
 
 def _sentence(file: Path, detail: ErrorDetails) -> str:
