@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 # Chunks leave the processor to what starts the next run: Prefect, triggers, worker, database.
-NICE = 5
+NICE = 10
 
 # Dask's own clocks, slower: an idle cluster should not take a tenth of a core.
 IDLE_QUIETLY = {

@@ -64,6 +64,7 @@ class Dispatcher:
         self._deployments: dict[str, UUID] = {}
         self._full: dict[str, str] = {}
         self._prefect_is_away = False
+        self._waiting = limits.waiting_in_prefect
 
     def send_waiting(self) -> int:
         """Send until nothing is due or a limit is met; return how many were sent."""
@@ -133,6 +134,7 @@ class Dispatcher:
                 outbox.mark_failed_to_send(session, each.id, f"{type(error).__name__}: {error}")
             return Step.NOTHING
         self._prefect_is_away = False
+        self._waiting += 1
         for each, size in zip(carried, needed, strict=True):
             outbox.mark_sent(session, each.id, str(flow_run), size)
             LOG.info("%s v%d is flow run %s", each.dataset_name, each.version, flow_run)
@@ -179,9 +181,15 @@ class Dispatcher:
         return self._deployments[name]
 
     def _enough_waiting(self) -> bool:
-        """Tell whether Prefect holds as many scheduled runs as it should."""
+        """Tell whether Prefect holds as many scheduled runs as it should.
+
+        It is asked only when there may be so many: since it was asked last, they became more by
+        those that were sent alone.
+        """
+        if self._waiting < self._limits.waiting_in_prefect:
+            return False
         try:
-            waiting = self._client.count_flow_runs(
+            self._waiting = self._client.count_flow_runs(
                 flow_run_filter=FlowRunFilter(
                     state=FlowRunFilterState(
                         type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])
@@ -191,7 +199,7 @@ class Dispatcher:
             )
         except PREFECT_ERRORS:
             return False  # sending says so, with the pause that belongs to it
-        return waiting >= self._limits.waiting_in_prefect
+        return self._waiting >= self._limits.waiting_in_prefect
 
 
 def _technique(dispatch: Unsent) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 LOG = logging.getLogger(__name__)
 SENT = "dayseye_sent"  # Prefect was asked for a run
-ENDED = "dayseye_ended"  # a run's process has ended, well or badly
+CRASHED = "dayseye_crashed"  # a run's process did not come to its own end
 RECONNECT_SECONDS = 2.0
 
 

@@ -12,7 +12,7 @@ from catalog import outbox
 from catalog.connection import engine_from_environment
 from infra.dispatcher import Dispatcher
 from infra.logs import log_to_stdout
-from infra.nudges import ENDED, Nudges
+from infra.nudges import CRASHED, Nudges
 from infra.pulse import beat
 from infra.reconcile import WORD_SECONDS, Reconciler
 from infra.settings import load_settings
@@ -21,6 +21,7 @@ from infra.state import State
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 RECONCILE_SECONDS = 10.0
+ZOMBIE_SECONDS = 20.0
 
 
 def main() -> None:
@@ -31,11 +32,11 @@ def main() -> None:
     settings = load_settings()
     limits, state = settings.runs, State(settings.state)
     engine = engine_from_environment("dayseye-dispatcher")
-    nudges = Nudges(os.environ["DAYSEYE_CATALOG_DSN"], outbox.CHANNEL, ENDED)
+    nudges = Nudges(os.environ["DAYSEYE_CATALOG_DSN"], outbox.CHANNEL, CRASHED)
     with get_client(sync_client=True) as client:
         dispatcher = Dispatcher(engine, client, limits)
         reconciler = Reconciler(engine, client, limits)
-        next_look = 0.0
+        next_look = next_zombies = 0.0
         while True:
             beat(state, "dispatcher")
             try:
@@ -45,11 +46,13 @@ def main() -> None:
                     reconciler.reconcile()
                     if reconciler.look_again:
                         next_look = time.monotonic() + WORD_SECONDS
+                if time.monotonic() >= next_zombies:
+                    next_zombies = time.monotonic() + ZOMBIE_SECONDS
                     reconciler.end_zombies()
             except OperationalError as error:
                 LOG.warning("The catalogue is away: %s", error.orig)
-            if ENDED in nudges.wait(LOOK_SECONDS):
-                next_look = 0.0  # perhaps it did not come to its own end
+            if CRASHED in nudges.wait(LOOK_SECONDS):
+                next_look = 0.0
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from infra.supervisor import ending
 LOG = logging.getLogger(__name__)
 CANCEL_POLL_SECONDS = 1.0
 GRACE_SECONDS = 10.0
+CANCELLED = "The run's process was ended because it was cancelled."
 
 
 class WarmResult(BaseWorkerResult):
@@ -62,8 +63,8 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
     on_ready : callable, optional
         Told when it is connected.
     on_ended : callable, optional
-        Told (in a thread) when a run's process has ended: the flow run, and if the process did not
-        come to its own end, a sentence that says why; that is None too when it was cancelled.
+        Told (in a thread) when a run's process has ended: the flow run, and a sentence that says
+        why, if the process did not come to its own end.
     """
 
     type = "warm"
@@ -165,8 +166,9 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, Any, WarmResult]):
         code = _code(active.process)
         lost = None
         if active.cancelled:
-            state = Cancelled(message="The run's process was ended because it was cancelled.")
+            state = Cancelled(message=CANCELLED)
             await self.client.set_flow_run_state(flow_run.id, state, force=True)
+            lost = CANCELLED
         elif code != 0:
             lost = _why(active, code)
             await self._propose_crashed_state(flow_run, lost)

@@ -11,17 +11,18 @@ from uuid import UUID
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from catalog import outbox
 from catalog.connection import engine_from_environment
 from catalog.recovery import lose_flow_run
 from infra.fork_server import ForkServer
 from infra.logs import log_to_stdout
-from infra.nudges import ENDED, SENT, Nudges
+from infra.nudges import CRASHED, SENT, Nudges
 from infra.pool import POOL
 from infra.prefect_server import wait_for_prefect
 from infra.pulse import BEAT_SECONDS, beat
 from infra.settings import load_settings
 from infra.state import State
-from infra.worker import WarmWorker
+from infra.worker import CANCELLED, WarmWorker
 
 LOG = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def serve(fork_server: ForkServer) -> None:
 
 def _tell(nudges: Nudges, flow_run: UUID, lost: str | None) -> None:
     """Enter why a run's process was lost, and nudge the dispatcher: a place is free."""
-    if lost is not None:
+    if lost not in (None, CANCELLED):  # what was cancelled is not lost
         engine = engine_from_environment("dayseye-worker")
         try:
             with Session(engine) as session, session.begin():
@@ -65,7 +66,7 @@ def _tell(nudges: Nudges, flow_run: UUID, lost: str | None) -> None:
             LOG.warning("The catalogue is away; flow run %s: %s (%s)", flow_run, lost, error.orig)
         finally:
             engine.dispose()
-    nudges.send(ENDED)
+    nudges.send(CRASHED if lost else outbox.CHANNEL)
 
 
 async def _work(worker: WarmWorker, dsn: str, state: State) -> None:
