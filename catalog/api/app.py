@@ -18,6 +18,7 @@ from catalog.api import (
     metrics,
     openapi,
     pauses,
+    people,
     problems,
     provenance,
     reprocess,
@@ -89,6 +90,7 @@ def create_app(
         runs,
         reprocess,
         pauses,
+        people,
         provenance,
         verdicts,
         visibility,
@@ -106,7 +108,8 @@ def create_app(
 
 
 def _add_pages(app: FastAPI) -> None:
-    from catalog.web import pages  # web stands on api: only this place knows both
+    from catalog.web import login, pages  # web stands on api: only this place knows both
 
+    app.include_router(login.router, include_in_schema=False)
     app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", pages.static)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -50,24 +51,38 @@ def get_viewer(request: Request, service: ServiceDep, credentials: Credentials) 
     ProblemError
         401 when a token is given that does not hold: nobody shall believe that it did.
     """
-    if credentials is not None:
-        known = _by_token(service, credentials.credentials)
-        if known is None:
-            raise unauthorized(
-                "The token in the header Authorization is not known, has expired or was revoked"
-            )
-        return known
-    if COOKIE in request.cookies:
-        with Session(service.engine) as session:
-            known = known_by(session, request.cookies[COOKIE])
-        if known is not None:
-            if request.method not in SAFE_METHODS:
-                demand_same_origin(request)
-            return known
-    return anonymous(service.anonymous)
+    known = _by_header(service, credentials) or _by_login(request, service)
+    nobody = anonymous(service.anonymous)
+    # what everybody sees is not hidden from who says their name
+    viewer = replace(known, sees_all=known.sees_all or nobody.sees_all) if known else nobody
+    request.state.viewer = viewer
+    return viewer
 
 
-def _by_token(service: Service, given: str) -> Viewer | None:
+def _by_header(service: Service, credentials: HTTPAuthorizationCredentials | None) -> Viewer | None:
+    if credentials is None:
+        return None
+    known = by_token(service, credentials.credentials)
+    if known is None:
+        raise unauthorized(
+            "The token in the header Authorization is not known, has expired or was revoked"
+        )
+    return known
+
+
+def _by_login(request: Request, service: Service) -> Viewer | None:
+    """Return who has logged in with this browser; a login that is over is none."""
+    if COOKIE not in request.cookies:
+        return None
+    with Session(service.engine) as session:
+        known = known_by(session, request.cookies[COOKIE])
+    if known is not None and request.method not in SAFE_METHODS:
+        demand_same_origin(request)
+    return known
+
+
+def by_token(service: Service, given: str) -> Viewer | None:
+    """Return whose token this is, the installation's or a principal's; None if it is nobody's."""
     if hmac.compare_digest(given.encode(), service.token.encode()):
         return INSTALLATION
     with Session(service.engine) as session:

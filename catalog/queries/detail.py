@@ -52,6 +52,7 @@ def dataset_detail(
         entry_key=dataset.entry_key,
         detector=dataset.detector,
         visibility=dataset.visibility,
+        embargo_until=dataset.embargo_until if dataset.visibility == "embargoed" else None,
         metadata=dataset.meta,
         files=_files(session, dataset),
         calibrations=calibrations,

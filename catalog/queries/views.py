@@ -230,6 +230,7 @@ class DatasetDetail(DatasetSummary):
     entry_key: str = Field(description="what makes it one dataset of its beamline")
     detector: str
     visibility: str = Field(examples=["embargoed"])
+    embargo_until: datetime | None = Field(default=None, description="when it becomes public")
     metadata: dict[str, Any] = {}
     files: list[FileView] = []
     calibrations: list[CalibrationView] = []

@@ -35,7 +35,10 @@ def page(
 ) -> HTMLResponse:
     """Render a template as a response."""
     html = _environment.get_template(template).render(
-        path=request.url.path, service=request.app.state.service, **values
+        path=request.url.path,
+        service=request.app.state.service,
+        viewer=getattr(request.state, "viewer", None),
+        **values,
     )
     return HTMLResponse(html, code, headers=_HEADERS | dict(headers or {}))
 
