@@ -42,18 +42,21 @@ def is_locked(path: Path) -> bool:
     """
     Whether a writer holds the HDF5 lock of a file.
 
-    The lock is tried for an instant and given back. The file is then read without any lock, since
-    a reader's lock would make the acquisition fail when it opens the file again to append.
+    The lock is tried and given back at once. The file is then read without any lock, since a
+    reader's lock would make the acquisition fail when it opens the file again to append.
     """
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError as error:
-            if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-                return False  # this file system has no locks
-            raise
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_UN)  # within microseconds, for the reason above
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            return False  # this file system has no locks
+        raise
+    finally:
+        os.close(file)
     return False
 
 
