@@ -35,7 +35,7 @@ def pytest_addoption(parser):
     options.addoption("--seed", type=int, help="of the schedule; drawn and printed without it")
     options.addoption("--scans", type=int, default=200, help="that arrive, at least")
     options.addoption("--faults", type=int, help="that are injected; all kinds in their shares")
-    options.addoption("--minutes", type=float, default=20.0, help="over which they are spread")
+    options.addoption("--minutes", type=float, default=18.0, help="over which they are spread")
     options.addoption("--only", default="", help="kinds of faults, separated by commas")
     options.addoption("--arrivals", type=int, default=0, help="of the long form; 0 leaves it out")
 

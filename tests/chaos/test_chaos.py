@@ -21,6 +21,7 @@ from tests.chaos.world import NotPossibleError, World, Wound, wait_for
 
 SMALL_DISK = "192m"
 SETTLE_SECONDS = 420.0
+SLOWER = 6  # so many times, once enough have come and faults are still injected
 
 
 @dataclass
@@ -53,9 +54,10 @@ class Arrivals(threading.Thread):
         """Bring them, with pauses."""
         try:
             for pause, way in self._drawn:
-                if self._faults_over.is_set() and len(self.brought) >= self._number:
+                enough = len(self.brought) >= self._number
+                if enough and self._faults_over.is_set():
                     return
-                time.sleep(pause)
+                time.sleep(pause * SLOWER if enough else pause)
                 self.bring(way)
         except Exception as error:  # told in the main thread
             self.error = error

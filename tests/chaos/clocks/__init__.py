@@ -5,7 +5,6 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-SERVICES = ("triggers", "dispatcher", "worker", "prefect", "cluster", "api", "caretaker")
 LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1")
 PACKAGE, IN_PACKAGE = "libfaketime", "vendor/libfaketime/src/libfaketime.so.1"
 WHY_NOT = (
@@ -24,10 +23,11 @@ def library() -> Path | None:
 
 
 def environment(folder: Path, libfaketime: Path) -> dict[str, str]:
-    """Make a right clock for each service, and return what the platform's environment needs."""
+    """Make a folder for the clocks, and return what the platform's environment needs.
+
+    A service that starts while a file of its name is there has a clock of its own.
+    """
     folder.mkdir()
-    for name in SERVICES:
-        (folder / name).write_text("+0")
     path = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     return {
         "PYTHONPATH": os.pathsep.join(part for part in path if part),

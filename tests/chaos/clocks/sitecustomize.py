@@ -1,7 +1,7 @@
 """Gives each service of a platform a clock of its own, which a test can put wrong.
 
 This folder stands on the PYTHONPATH of the platform: Python imports this module when it starts. A
-service finds the file of its clock by its own name, and becomes itself again with libfaketime
+service that finds the file of a clock of its name becomes itself again with libfaketime
 loaded; the process, its id and its death signal stay. What it starts keeps its clock.
 """
 

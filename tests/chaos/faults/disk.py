@@ -3,9 +3,10 @@
 import errno
 import time
 
-from tests.chaos.world import NotPossibleError, World, Wound, wait_for
+from tests.chaos.world import POLL_SECONDS, NotPossibleError, World, Wound
 
 SECONDS = 20.0
+BEGIN_SECONDS = 60.0  # after that it is filled before the run, which waits for room
 BLOCK = bytes(1 << 20)
 
 
@@ -18,7 +19,9 @@ def fill(world: World) -> Wound:
     def begun() -> bool:
         return any(each.state != "waiting" for each in world.platform.runs(scan.uid))
 
-    wait_for("a run that writes to the small disk", begun, 240)
+    patience = time.monotonic() + BEGIN_SECONDS
+    while not begun() and time.monotonic() < patience:
+        time.sleep(POLL_SECONDS)
     ballast = world.narrow / "ballast"
     _fill(ballast)
     until = time.monotonic() + SECONDS
@@ -28,7 +31,7 @@ def fill(world: World) -> Wound:
             ballast.unlink(missing_ok=True)
         return world.platform.is_reduced(scan.uid)
 
-    return Wound(f"run of {scan.path.name}", healed, 240)
+    return Wound(f"run of {scan.path.name}", healed, 400)
 
 
 def _fill(ballast) -> None:
