@@ -33,6 +33,7 @@ def main() -> None:
         prefect_ui_url=addresses.prefect_ui_url,
         token=addresses.state.secret("api"),
         anonymous=shown_without_token(settings, addresses),
+        archive_place=settings.archive.place,
     )
     uvicorn.run(
         app,

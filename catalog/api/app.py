@@ -12,6 +12,7 @@ from catalog.access import AnonymousMode
 from catalog.api import (
     access,
     arrivals,
+    custody,
     datasets,
     files,
     health,
@@ -29,6 +30,7 @@ from catalog.api import (
 from catalog.api.metrics import Latency
 from catalog.api.security import Guard
 from catalog.api.service import Service
+from catalog.custody.place import address_of
 
 DESCRIPTION = """\
 What landed at the beamlines, what it was reduced to, and how.
@@ -46,6 +48,7 @@ def create_app(
     prefect_ui_url: str,
     token: str,
     anonymous: AnonymousMode = "public",
+    archive_place: str | None = None,
 ) -> FastAPI:
     """Make the application.
 
@@ -61,6 +64,8 @@ def create_app(
         The installation's own, which may do everything. Never empty.
     anonymous
         What is shown to who shows no token: all, what is public, or nothing.
+    archive_place
+        Where copies go, if they go anywhere.
 
     Raises
     ------
@@ -80,12 +85,18 @@ def create_app(
         license_info={"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
     )
     app.state.service = Service(
-        engine, public_url.rstrip("/"), prefect_ui_url.rstrip("/"), token, anonymous
+        engine,
+        public_url.rstrip("/"),
+        prefect_ui_url.rstrip("/"),
+        token,
+        anonymous,
+        address_of(archive_place) if archive_place else None,
     )
     app.state.latencies = CollectorRegistry()
     for part in (
         arrivals,
         datasets,
+        custody,
         files,
         runs,
         reprocess,

@@ -23,6 +23,7 @@ class Service:
     prefect_ui_url: str
     token: str = field(repr=False)
     anonymous: AnonymousMode = "public"
+    archive_place: str | None = None
 
     def flow_run_url(self, flow_run_id: str) -> str:
         """Return where the Prefect UI shows a flow run."""

@@ -116,6 +116,21 @@ def begin(
     return session.scalars(mine.with_for_update()).one()
 
 
+def ask_for_copy(session: Session, dataset_id: UUID, address: str, *, actor: str) -> None:
+    """Write down that a copy is wanted; the caretaker makes it.
+
+    Raises
+    ------
+    CatalogError
+        The dataset still grows, or was purged.
+    """
+    dataset = dataset_of(session, dataset_id)
+    check_archivable(dataset)
+    replica = begin(session, dataset, address, actor=actor)
+    if replica.state != "verified":
+        replica.state = "copying"
+
+
 def check_archivable(dataset: Dataset) -> None:
     """Refuse a copy of what is not whole.
 

@@ -14,6 +14,13 @@ from catalog.errors import CatalogError
 MARK = ".dayseye-archive"
 
 
+def address_of(given: str) -> str:
+    """Return the one form of an address under which the catalogue knows a place."""
+    for scheme in ("file://", "local://"):
+        given = given.removeprefix(scheme)
+    return given.rstrip("/")
+
+
 class Place:
     """Somewhere that copies lie.
 
@@ -38,7 +45,7 @@ class Place:
         self._system = system
         self._root = root.rstrip("/")
         self.is_local = isinstance(system, LocalFileSystem)
-        self.address = self._root if self.is_local else address.rstrip("/")
+        self.address = address_of(address)
 
     def open_for_copies(self, *, is_new: bool) -> Self:
         """Check that the place is there and ours, so that a disk that is not mounted is noticed.

@@ -51,6 +51,10 @@ MATRIX = {
     "GET /api/datasets/{dataset_id}": DATASET,
     "GET /api/datasets/{dataset_id}/lineage": DATASET,
     "GET /api/datasets/{dataset_id}/files/{file_id}/content": DATASET,
+    "GET /api/datasets/{dataset_id}/custody": DATASET,
+    "POST /api/datasets/{dataset_id}/copies": STAFF,
+    "POST /api/datasets/{dataset_id}/holds": CHANGE,
+    "POST /api/datasets/{dataset_id}/holds/release": CHANGE,
     "GET /api/datasets/{dataset_id}/verdicts": DATASET,
     "GET /api/datasets/{dataset_id}/history": DATASET,
     "GET /api/datasets/{dataset_id}/crate": DATASET,
@@ -137,6 +141,7 @@ class Facility:
     engine: Engine
     data: dict[str, Data]
     flats: UUID
+    darks: UUID
     secrets: dict[str, str]
 
     def client(self, anonymous: str = "public") -> TestClient:
@@ -176,6 +181,7 @@ def build(engine: Engine, world) -> Facility:
     flats = world.land(
         "shared-flats", kind="calibration", calibration_kinds=("flat",), proposal=None
     )
+    darks = world.land("own-darks", kind="calibration", calibration_kinds=("dark",), proposal="own")
     data = {label: reduced(world, label, proposal) for label, proposal in LABELS.items()}
     with Session(engine) as session, session.begin():
         for label, to in (("public", "public"), ("proprietary", "proprietary")):
@@ -185,12 +191,12 @@ def build(engine: Engine, world) -> Facility:
         show(session, data["embargoed"].raw, "embargoed", until)
     with Session(engine) as session, session.begin():
         secrets = people(session)
-    return Facility(engine, data, flats.dataset_id, secrets)
+    return Facility(engine, data, flats.dataset_id, darks.dataset_id, secrets)
 
 
 def reduced(world, label: str, proposal: str | None) -> Data:
     raw = world.land(
-        f"scan-{label}", proposal=proposal, sample=f"sample-{label}", needs=("flat",)
+        f"scan-{label}", proposal=proposal, sample=f"sample-{label}", needs=("flat", "dark")
     ).dataset_id
     held = world.begin(raw, f"flow-run-{label}")
     derived = world.finish(held)
@@ -360,12 +366,16 @@ def test_what_is_about_the_facility(client, facility, route, asker) -> None:
 
 
 @pytest.mark.parametrize("asker", SHUT_OUT)
-@pytest.mark.parametrize("route", [route for route, kind in MATRIX.items() if kind not in (OPEN, FORM)])
+@pytest.mark.parametrize(
+    "route", [route for route, kind in MATRIX.items() if kind not in (OPEN, FORM)]
+)
 def test_a_token_that_does_not_hold_is_refused(client, facility, route, asker) -> None:
     assert ask(client, facility, route, asker).status_code == 401
 
 
-@pytest.mark.parametrize("route", [route for route, kind in MATRIX.items() if kind not in (OPEN, FORM)])
+@pytest.mark.parametrize(
+    "route", [route for route, kind in MATRIX.items() if kind not in (OPEN, FORM)]
+)
 def test_nothing_is_shown_without_a_token_where_that_is_set(facility, route) -> None:
     with facility.client("nothing") as client:
         for about in facility.data.values():
@@ -395,6 +405,20 @@ def test_a_viewer_without_anything_sees_nothing(facility) -> None:
         assert queries.list_runs(session).items == []
 
 
+@pytest.mark.parametrize("asker", ["reader", "member", "staff"])
+@pytest.mark.parametrize("route", [route for route in of(DATASET) if "{dataset_id}" in route])
+def test_a_calibration_does_not_tell_whom_it_served(client, facility, route, asker) -> None:
+    """Their own calibration went into everybody's scans."""
+    path = route.split(" ")[1].replace("{dataset_id}", str(facility.darks))
+    path = path.replace("{file_id}", str(uuid4()))
+    response = client.get(path, headers=facility.headers(asker))
+    assert response.status_code in (200, 404)
+    assert_nothing_leaks(facility, response, asker)
+    if path.endswith("/lineage"):
+        assert (str(facility.data["foreign"].run) in response.text) == (asker == "staff")
+        assert str(facility.data["own"].run) in response.text
+
+
 @pytest.mark.parametrize("asker", ["anonymous", "member", "staff"])
 def test_a_crate_names_no_input_that_is_not_yours(client, facility, asker) -> None:
     about = facility.data["public" if asker == "anonymous" else "own"]
@@ -404,4 +428,7 @@ def test_a_crate_names_no_input_that_is_not_yours(client, facility, asker) -> No
         told = zipped.read("ro-crate-metadata.json").decode()
     assert str(about.raw) in told
     assert (str(facility.flats) in told) == (asker == "staff")
-    assert ("1 inputs are not shown" in told) == (asker != "staff")
+    hidden = {"anonymous": 2, "member": 1}.get(asker)
+    assert ("are not shown" in told) == (hidden is not None)
+    if hidden:
+        assert f"{hidden} inputs are not shown" in told
