@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from catalog import calibrations
-from catalog.errors import CatalogError, NotFound
+from catalog.errors import NotFound
 from catalog.models import Beamline, Calibration, Dataset, DatasetCalibration, Lineage, Run
 from catalog.states import Kind
 
@@ -45,6 +45,7 @@ class Affected(BaseModel):
 
     calibration_id: UUID
     name: str
+    kind: str = Field(description="calibration; other data serve as nothing and touch nothing")
     state: str
     kinds: list[str]
     touched: list[Touched] = Field(description="scans and results that it was given to")
@@ -61,20 +62,16 @@ def affected(session: Session, calibration_id: UUID) -> Affected:
     session : Session
         The transaction; its viewer sees only what is theirs.
     calibration_id : UUID
-        A calibration, in use, replaced or new.
+        A calibration, in use, replaced or new; other data touch nothing.
 
     Raises
     ------
     NotFound
         There is no such dataset.
-    CatalogError
-        It is not a calibration.
     """
     calibration = session.scalar(select(Dataset).where(Dataset.id == calibration_id))
     if calibration is None:
         raise NotFound(f"No dataset {calibration_id} in the catalogue")
-    if calibration.kind != Kind.CALIBRATION:
-        raise CatalogError(f"{calibration.name} is {calibration.kind}: no calibration.")
     beamline = session.get_one(Beamline, calibration.beamline_id)
     kinds = session.scalars(
         select(Calibration.kind).where(Calibration.dataset_id == calibration.id)
@@ -85,6 +82,7 @@ def affected(session: Session, calibration_id: UUID) -> Affected:
     return Affected(
         calibration_id=calibration.id,
         name=calibration.name,
+        kind=calibration.kind,
         state=calibration.state,
         kinds=names,
         touched=[each for pair in given for each in _touched(session, beamline, *pair)],

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from infra.commands import (
     access,
+    calibrations,
     custody,
     explain,
     notifications,
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 PARTS: tuple[typer.Typer, ...] = (
     access.app,
+    calibrations.app,
     custody.app,
     explain.app,
     notifications.app,

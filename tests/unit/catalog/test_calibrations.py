@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from catalog import quarantine
 from catalog.affected import affected
 from catalog.arrivals import Recorded
-from catalog.errors import CatalogError, NotFound
+from catalog.errors import NotFound
 from catalog.models import Beamline, Calibration, DatasetCalibration, Lineage, Run, uuid7
 from catalog.runs import Claim
 
@@ -206,8 +206,8 @@ def test_a_calibration_that_is_not_trusted(engine: Engine, session: Session, sig
     assert [each.id for each in touched.would_use] == [good.dataset_id]
 
 
-def test_only_calibrations_are_asked_about(session: Session, sight: Sight) -> None:
-    with pytest.raises(CatalogError, match="no calibration"):
-        affected(session, sight().dataset_id)
+def test_other_data_touch_nothing(session: Session, sight: Sight) -> None:
+    scan = affected(session, sight().dataset_id)
+    assert (scan.kind, scan.touched, scan.would_touch) == ("raw", [], [])
     with pytest.raises(NotFound):
         affected(session, uuid7())
