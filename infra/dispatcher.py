@@ -2,7 +2,8 @@
 
 import logging
 import socket
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from enum import Enum
 from uuid import UUID
 
@@ -34,6 +35,7 @@ from infra.settings import Runs
 LOG = logging.getLogger(__name__)
 PREFECT_ERRORS = (httpx.HTTPError, PrefectException)
 ROOM_SECONDS = 10.0  # what waits for room is looked at again after so long
+MOST_CROWDED = 20  # so many of a beamline that wait for room are looked at in one turn
 
 
 class Step(Enum):
@@ -55,20 +57,31 @@ class Dispatcher:
         Connected to Prefect.
     limits : Runs
         How many runs may wait in Prefect, how many may reprocess, how much disk must be free.
+    alive : callable, optional
+        Called before each step, to show that the dispatcher lives.
     """
 
-    def __init__(self, engine: Engine, client: SyncPrefectClient, limits: Runs) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        client: SyncPrefectClient,
+        limits: Runs,
+        alive: Callable[[], None] | None = None,
+    ) -> None:
         self._engine = engine
         self._client = client
         self._limits = limits
+        self._alive = alive
         self._deployments: dict[str, UUID] = {}
         self._full: dict[str, str] = {}
+        self._crowded: Counter[str] = Counter()
         self._prefect_is_away = False
         self._waiting = limits.waiting_in_prefect
 
     def send_waiting(self) -> int:
         """Send until nothing is due or a limit is met; return how many were sent."""
         self._explain()
+        self._crowded.clear()
         sent = 0
         while (step := self._next()) is not Step.NOTHING:
             sent += step is Step.SENT
@@ -87,8 +100,12 @@ class Dispatcher:
 
     def _next(self) -> Step:
         """Send one dispatch or batch; its rows are locked meanwhile, and its key bars repeats."""
+        if self._alive is not None:
+            self._alive()
+        crowded = {each for each, count in self._crowded.items() if count >= MOST_CROWDED}
         with Session(self._engine) as session, session.begin():
-            due = outbox.unsent(session, 1, lanes=self._lanes(session), without=self._full)
+            without = crowded | self._full.keys()
+            due = outbox.unsent(session, 1, lanes=self._lanes(session), without=without)
             if not due:
                 return Step.NOTHING
             carried = self._carried(session, due[0])
@@ -97,6 +114,7 @@ class Dispatcher:
             needed = [expected_bytes(session, each) for each in carried]
             if reason := too_little(session, carried, sum(needed), self._limits):
                 outbox.hold(session, [each.id for each in carried], reason, seconds=ROOM_SECONDS)
+                self._crowded[due[0].beamline] += 1
                 return Step.HELD
             if self._enough_waiting():
                 return Step.NOTHING

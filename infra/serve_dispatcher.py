@@ -34,7 +34,7 @@ def main() -> None:
     engine = engine_from_environment("dayseye-dispatcher")
     nudges = Nudges(os.environ["DAYSEYE_CATALOG_DSN"], outbox.CHANNEL, CRASHED)
     with get_client(sync_client=True) as client:
-        dispatcher = Dispatcher(engine, client, limits)
+        dispatcher = Dispatcher(engine, client, limits, lambda: beat(state, "dispatcher"))
         reconciler = Reconciler(engine, client, limits)
         next_look = next_zombies = 0.0
         while True:
