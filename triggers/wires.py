@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 Listen = Callable[[Beamline, Reporter, threading.Event], None]
 RETRY_SECONDS = 5.0
-LONGEST_RETRY = 300.0
+LONGEST_RETRY = 60.0
 
 
 def start(
@@ -69,10 +69,9 @@ def _write(
 
 def _keep(kind: str, beamline: Beamline, reporter: Reporter, stop: threading.Event) -> None:
     """Listen, and listen again if that fails."""
-    listen = _listener(kind)
     _again_and_again(
         f"{kind} of {beamline.id}",
-        lambda: listen(beamline, reporter, stop),
+        lambda: _listener(kind)(beamline, reporter, stop),
         stop,
         lambda error: reporter.state(beamline, kind, "unreachable", str(error)),
     )
