@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 from psutil import Process
 from sqlalchemy import func, select
 
 from catalog.models import Attempt, Dataset, DatasetFile, Dispatch, Run, Storage
+from infra.prefect_server import auth_string
 from tests.chaos.platform import Platform, alive
 from tests.chaos.scans import Scan, sha256
 
@@ -147,6 +149,24 @@ def unfinished(platform: Platform) -> list[str]:
     return [
         f"{rows[0][0] if rows else '?'} {name}" for name, rows in found.items() if rows != [(0,)]
     ]
+
+
+def in_prefect(platform: Platform) -> list[str]:
+    """Return what Prefect believes is still to be done: a flow run without a process, for one."""
+    addresses = platform.life.addresses
+    user, _, password = auth_string(addresses.state).partition(":")
+    states = {"any_": ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING"]}
+    try:
+        answer = httpx.post(
+            f"{addresses.prefect_api_url}/flow_runs/count",
+            json={"flow_runs": {"state": {"type": states}}},
+            auth=(user, password),
+            timeout=30,
+        )
+    except httpx.TransportError as error:
+        return [f"Prefect does not answer: {error}"]
+    number = answer.raise_for_status().json()
+    return [f"{number} flow runs have not ended in Prefect"] if number else []
 
 
 def _by(platform: Platform, statement, name: str):

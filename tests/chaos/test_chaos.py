@@ -187,16 +187,21 @@ def settle(world: World, faults: list[Fault]) -> None:
     reports = world.arrivals.beamlines.reports
     wait_for("all reports are heard", reports.all_heard, 240)
     assert not reports.refused
-    while count.waiting(world.platform, world.arrivals.brought) != 0:
-        if time.monotonic() > deadline:
-            break  # the count tells which
-        time.sleep(0.5)
-    wait_for("nothing to be done", lambda: not count.unfinished(world.platform), 60)
+    while not is_done(world) and time.monotonic() < deadline:
+        time.sleep(1.0)  # when it is too late, the count tells what is missing
+
+
+def is_done(world: World) -> bool:
+    """Tell whether every scan is reduced, and nobody has anything left to do."""
+    if count.waiting(world.platform, world.arrivals.brought) != 0:
+        return False
+    return not (count.unfinished(world.platform) or count.in_prefect(world.platform))
 
 
 def assert_clean(world: World, faults: list[Fault]) -> None:
     """Count, print what was counted, and fail with all that should not be."""
     found = count.count(world.platform, world.arrivals.brought, world.roots, world.doomed)
+    found.unfinished += count.in_prefect(world.platform)
     injected = sum(fault.wound is not None for fault in faults)
     line = ", ".join(f"{name} {len(told)}" for name, told in found.parts().items())
     print(f"\n{len(world.arrivals.brought)} scans, {injected} faults: {line}")
