@@ -158,7 +158,12 @@ def _reasons(session: Session) -> list[Reason]:
     """Return what unsent dispatches wait for, the most frequent first."""
     statement = (
         select(Dispatch.waits_for, func.count())
-        .where(Dispatch.sent_at.is_(None), Dispatch.waits_for.is_not(None))
+        .join(Run, Run.id == Dispatch.run_id)
+        .where(
+            Dispatch.sent_at.is_(None),
+            Dispatch.waits_for.is_not(None),
+            Run.state == RunState.WAITING,  # not of one that was cancelled meanwhile
+        )
         .group_by(Dispatch.waits_for)
         .order_by(func.count().desc(), Dispatch.waits_for)
     )
