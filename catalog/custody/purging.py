@@ -108,20 +108,29 @@ def purge(
                     raise CatalogError(f"{dataset.name} is not purged: {keeps}.")
         place = _verified_now(engine, dataset_id, open_place, actor)
         _enter_tombstone(engine, dataset_id, place, actor)
-        return _remove(engine, dataset_id, actor)
+        return _remove(engine, dataset_id, actor, tell_left=True)
 
 
 def resume_purges(engine: Engine, open_place: OpenPlace, *, actor: str) -> list[Purged]:
-    """Go on with purges that were cut short; a copy is hashed again before anything goes."""
+    """Go on with purges that were cut short; a copy is hashed again before anything goes.
+
+    What still cannot go is in the answer, with the reason, and keeps none of the others.
+    """
     with Session(engine) as session:
         left = exists().where(DatasetFile.dataset_id == Dataset.id, DatasetFile.gone_at.is_(None))
-        cut_short = select(Dataset.id).where(Dataset.purged_at.is_not(None), left)
-        waiting = session.scalars(cut_short.order_by(Dataset.id)).all()
+        cut_short = select(Dataset.id, Dataset.name).where(Dataset.purged_at.is_not(None), left)
+        waiting = session.execute(cut_short.order_by(Dataset.id)).all()
     done: list[Purged] = []
-    for dataset_id in waiting:
-        with alone(engine, dataset_id):
-            _verified_now(engine, dataset_id, open_place, actor)
-            done.append(_remove(engine, dataset_id, actor))
+    for dataset_id, name in waiting:
+        try:
+            with alone(engine, dataset_id):
+                _verified_now(engine, dataset_id, open_place, actor)
+                done.append(_remove(engine, dataset_id, actor, tell_left=False))
+        except CatalogError as error:
+            left_over = [str(error)]
+            done.append(
+                Purged(dataset_id=dataset_id, name=name, removed=0, bytes=0, left=left_over)
+            )
     return done
 
 
@@ -174,14 +183,14 @@ def _enter_tombstone(engine: Engine, dataset_id: UUID, place: str, actor: str) -
 # -- the files ------------------------------------------------------------------------------
 
 
-def _remove(engine: Engine, dataset_id: UUID, actor: str) -> Purged:
+def _remove(engine: Engine, dataset_id: UUID, actor: str, *, tell_left: bool) -> Purged:
     """Remove what a tombstone still has here; what cannot go is told, and stays for a next time."""
     with Session(engine) as session:
         dataset = session.get_one(Dataset, dataset_id)
         name, output_folder = dataset.name, dataset.output_folder
         root = recipes.output_root(session.get_one(Beamline, dataset.beamline_id).output_template)
         files = kept_files(session, dataset_id)
-    removed, freed, left = 0, 0, list[str]()
+    removed, freed, left, failures = 0, 0, list[str](), 0
     for file in files:
         with Session(engine) as session, session.begin():
             if user := _other_user(session, file, dataset_id):
@@ -194,6 +203,7 @@ def _remove(engine: Engine, dataset_id: UUID, actor: str) -> Purged:
             gone = [unlink_below(file.root, path, keep) for path in paths]
         except OSError as error:
             left.append(f"{file.place}: {error}")
+            failures += 1
             continue
         with Session(engine) as session, session.begin():
             _mark_gone(session, file)
@@ -201,7 +211,17 @@ def _remove(engine: Engine, dataset_id: UUID, actor: str) -> Purged:
     with Session(engine) as session, session.begin():
         dataset = session.get_one(Dataset, dataset_id)
         details = {"removed": removed, "bytes": freed, "left": left}
-        note(session, dataset, "files_removed", actor=actor, details=details, alarm=bool(left))
+        reason = f"Files of {name} were left: {'; '.join(left)}" if left else None
+        if removed or tell_left:
+            note(
+                session,
+                dataset,
+                "files_removed",
+                actor=actor,
+                reason=reason,
+                details=details,
+                alarm=bool(failures) and tell_left,
+            )
     return Purged(dataset_id=dataset_id, name=name, removed=removed, bytes=freed, left=left)
 
 

@@ -83,6 +83,8 @@ def go_on_purging(care: Care) -> None:
     """Go on with purges that were cut short."""
     for done in resume_purges(care.engine, places(care.settings.archive), actor=ACTOR):
         LOG.info("The purge of %s went on: %d files removed", done.name, done.removed)
+        for each in done.left:
+            LOG.warning("The purge of %s waits: %s", done.name, each)
 
 
 def places(settings: Archive) -> OpenPlace:

@@ -9,12 +9,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from catalog import notifications
-from catalog.models import Run, TriggerStatus
+from catalog.models import Beamline, Run, TriggerStatus
 from catalog.recipes import output_root
 from catalog.states import RunState
 from infra.caretaker.job import Care
 from infra.settings import Settings
-from triggers.beamline import Beamline
+from triggers import beamline as rules
 
 # What was told ends only when it is clearly over, so that a value at the limit tells once.
 CLEARLY = 0.8
@@ -58,7 +58,7 @@ def watch_disks(session: Session, folders: Iterable[Path], limit_gb: float) -> N
 
 
 def watch_triggers(
-    session: Session, beamlines: Iterable[Beamline], seen_unreachable: set[str]
+    session: Session, beamlines: Iterable[rules.Beamline], seen_unreachable: set[str]
 ) -> set[str]:
     """Tell of triggers that are silent or out of reach; return which are out of reach now."""
     limits = {each.id: each.triggers.silent_after_hours for each in beamlines}
@@ -66,7 +66,7 @@ def watch_triggers(
     for row in session.scalars(select(TriggerStatus)):
         subject = f"{row.beamline_id}/{row.kind}"
         told = {"beamline": row.beamline_id}
-        _judge_silence(row, limits.get(row.beamline_id))
+        _judge_silence(session, row, limits.get(row.beamline_id))
         if row.state == "unreachable":
             unreachable.add(subject)
             if subject in seen_unreachable:
@@ -81,11 +81,15 @@ def watch_triggers(
     return unreachable
 
 
-def _judge_silence(row: TriggerStatus, hours: float | None) -> None:
-    """Call a listening trigger silent when it was not heard of for too long, and back."""
-    if hours is None or row.heard_at is None or row.state not in ("listening", "silent"):
+def _judge_silence(session: Session, row: TriggerStatus, hours: float | None) -> None:
+    """Call a listening trigger silent when it was not heard of for too long, and back.
+
+    One that was never heard of counts from when the platform started.
+    """
+    if hours is None or row.state not in ("listening", "silent"):
         return
-    is_silent = row.heard_at < datetime.now(UTC) - timedelta(hours=hours)
+    since = row.heard_at or session.get_one(Beamline, row.beamline_id).published_at
+    is_silent = since < datetime.now(UTC) - timedelta(hours=hours)
     row.state = "silent" if is_silent else "listening"
 
 

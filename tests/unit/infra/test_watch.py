@@ -79,6 +79,16 @@ def test_a_silent_trigger(session):
     assert notifications.lasting(session, "trigger") == []
 
 
+def test_a_trigger_that_was_never_heard_of(session):
+    trigger_status.tell(session, "imaging", "bluesky")
+    watch_triggers(session, beamlines(2), set())
+    assert told(session) == []
+    session.execute(text("UPDATE beamline SET published_at = now() - interval '3 hours'"))
+    session.expire_all()
+    watch_triggers(session, beamlines(2), set())
+    assert "since its start" in told(session)[0]
+
+
 def test_a_trigger_out_of_reach_is_told_at_the_second_look(session):
     trigger_status.tell(session, "imaging", "epics", state="unreachable", note="no such IOC")
     seen = watch_triggers(session, beamlines(None), set())
