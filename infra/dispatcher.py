@@ -18,6 +18,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.exceptions import PrefectException
+from prefect.states import Scheduled
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
@@ -168,9 +169,13 @@ class Dispatcher:
 
     def _create(self, carried: list[Unsent]) -> UUID:
         first = carried[0]
+        # Due since the database's own time: were this process's clock ahead, Prefect would keep
+        # the run until the worker's clock has come there too.
+        due = Scheduled(scheduled_time=first.created_at)
         if first.batch_id is not None:
             flow_run = self._client.create_flow_run_from_deployment(
                 self._deployment(f"{BATCH_FLOW}/{_technique(first)}"),
+                state=due,
                 parameters={"dispatches": [str(each.id) for each in carried]},
                 name=f"{len(carried)} scans from {first.dataset_name}",
                 tags=[first.beamline, first.rule],
@@ -180,6 +185,7 @@ class Dispatcher:
             return flow_run.id
         flow_run = self._client.create_flow_run_from_deployment(
             self._deployment(f"{first.flow}/{_technique(first)}"),
+            state=due,
             parameters={
                 "dataset": str(first.dataset_id),
                 "recipe": first.parameters,

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -317,3 +317,18 @@ def test_what_was_taken_and_not_claimed_is_sent_again_once_its_process_is_gone(
     assert len(waits_for(engine)) == 2
     assert dispatcher.send_waiting() == 1
     assert len(prefect.made) == 2
+
+
+def test_a_run_is_due_by_the_clock_of_the_database_not_by_ours(
+    engine: Engine,
+    prefect: FakePrefect,
+    dispatcher: Dispatcher,
+    land: Callable[..., UUID],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ahead = datetime.now(UTC) + timedelta(hours=2)
+    monkeypatch.setattr("prefect.types._datetime.now", lambda *_: ahead)
+    land("first")
+    dispatcher.send_waiting()
+    (made,) = prefect.made.values()
+    assert made["state"].state_details.scheduled_time <= datetime.now(UTC)
