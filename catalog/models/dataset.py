@@ -62,9 +62,7 @@ class Dataset(Base):
             "embargo_until",
             postgresql_where=text("visibility = 'embargoed' AND embargo_until IS NOT NULL"),
         ),
-        Index(
-            "ix_dataset_purged_at", "purged_at", postgresql_where=text("purged_at IS NOT NULL")
-        ),
+        Index("ix_dataset_purged_at", "purged_at", postgresql_where=text("purged_at IS NOT NULL")),
         Index(
             "ix_dataset_search_text",
             "search_text",
@@ -75,6 +73,12 @@ class Dataset(Base):
         Index("ix_dataset_calibrations", "id", postgresql_where=text("kind = 'calibration'")),
         Index("ix_dataset_doubtful", "verdict", "id", postgresql_where=text("verdict <> 'ok'")),
         Index("ix_dataset_public", "id", postgresql_where=text("visibility = 'public'")),
+        Index(
+            "ix_dataset_public_taken_at",
+            "taken_at",
+            "id",
+            postgresql_where=text("visibility = 'public'"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
