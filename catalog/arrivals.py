@@ -39,6 +39,8 @@ RECHECKED = (DatasetState.QUARANTINED, DatasetState.ABORTED)
 SERVE = ("complete", "incomplete", "aborted")  # the latter two when a person accepts them
 RECHECK = "recheck"
 """The event by which a person asks for another look at the files of a dataset."""
+ACCEPTED = "accepted"
+"""What the metadata of a dataset say that a person accepted as it is; flows ask for it, too."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,19 @@ def _seen_again(
     return _changed(session, sighting, beamline, dataset, changes)
 
 
+def _rest_has_come(session: Session, sighting: Sighting, dataset: Dataset) -> Recorded:
+    """Reduce a scan that was accepted as it was anew, once the rest of it has come."""
+    if sighting.stage != "complete":
+        return _recorded(session, dataset, "accepted as it was; the rest has not come")
+    reason = "the rest of a scan that was accepted as it was has come"
+    note(session, dataset, "completed", actor=sighting.actor, reason=reason)
+    enter_files(session, dataset, sighting.files)
+    describe(session, dataset, sighting)
+    if sighting.kind == Kind.RAW:
+        _reduce(session, dataset, sighting.actor)
+    return _recorded(session, dataset, reason)
+
+
 def _is_to_be_rechecked(session: Session, dataset: Dataset) -> bool:
     """Tell whether a person asked for another look since the dataset was set aside."""
     asked = select(LifecycleEvent.id).where(
@@ -179,13 +194,15 @@ def go_on(session: Session, dataset: Dataset, beamline: Beamline, actor: str) ->
             move(session, dataset, waiting, actor=actor, reason=_wait(dataset, beamline, missing))
         return
     move(session, dataset, DatasetState.VALIDATED, actor=actor)
-    if recipes.flow_name(beamline, dataset.rule) is not None:
-        _reduce(session, dataset, actor)
+    _reduce(session, dataset, actor)
 
 
 def _reduce(session: Session, dataset: Dataset, actor: str) -> None:
     """Open the run of a dataset; one that failed, before it was looked at again, is retried."""
-    parameters = recipes.effective_parameters(session, dataset.beamline_id, {}, dataset.rule)
+    beamline = recipes.beamline_of(session, dataset.beamline_id)
+    if recipes.flow_name(beamline, dataset.rule) is None:
+        return
+    parameters = recipes.effective_parameters(session, beamline.id, {}, dataset.rule)
     reason = "complete, with its calibrations"
     run = open_run(
         session, dataset, parameters=parameters, actor=actor, reason=reason, lane=Lane.LIVE
@@ -208,6 +225,8 @@ def _changed(
     session: Session, sighting: Sighting, beamline: Beamline, dataset: Dataset, changes: Changes
 ) -> Recorded:
     """Raise the alarm about bytes that changed; what has not been reduced yet goes on with them."""
+    if ACCEPTED in dataset.meta and dataset.state == DatasetState.VALIDATED:
+        return _rest_has_come(session, sighting, dataset)
     reason = (
         f"Raw bytes changed under a known scan ({', '.join(changes.content)}). What was made from "
         "the earlier bytes stands; ask for a new run if the change is meant."

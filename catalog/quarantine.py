@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from catalog import inbox, recipes
-from catalog.arrivals import RECHECK, go_on, one_after_the_other
+from catalog.arrivals import ACCEPTED, RECHECK, go_on, one_after_the_other
 from catalog.connection import LOCK
 from catalog.errors import CatalogError, NotFound
 from catalog.lifecycle import move, note
@@ -97,6 +97,7 @@ def accept(session: Session, dataset_id: UUID, *, actor: str, reason: str) -> Da
             f"then `dayseye quarantine recheck {dataset.id}`."
         )
     details = {"accepted": dataset.state, "because_of": dataset.state_reason}
+    dataset.meta = {**dataset.meta, ACCEPTED: {"as": dataset.state, "by": actor}}
     move(session, dataset, DatasetState.ACQUIRED, actor=actor, reason=reason, details=details)
     go_on(session, dataset, recipes.beamline_of(session, dataset.beamline_id), actor)
     return dataset

@@ -31,7 +31,8 @@ def check_scan(run: Reduction, recipe: Recipe) -> CheckedScan:
     sources = scan_sources(run.claim)
     with open_scan(sources.scan) as scan:
         check_frames(scan)
-        angles = check_angles(scan.angles, scan.expected_projections)
+        accepted = "accepted" in run.claim.metadata
+        angles = check_angles(scan.angles, scan.expected_projections, accepted=accepted)
         pixel_size, warnings = _pixel_size(recipe, scan.pixel_size)
         return CheckedScan(
             sources=sources,

@@ -9,6 +9,7 @@ from tasks.errors import DataError
 
 _MOST_LOST = 0.01  # of the frames: with more, streaks are as strong as structure
 _LEAST_RANGE = np.deg2rad(170)  # less is limited-angle tomography, which needs other methods
+_LEAST_ACCEPTED_RANGE = np.deg2rad(30)  # below, a slice shows next to nothing
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ def match_angles(angles: Host, frames: int, frame_numbers: Host | None = None) -
     )
 
 
-def check_angles(angles: Host, expected: int | None = None) -> AngleReport:
+def check_angles(
+    angles: Host, expected: int | None = None, *, accepted: bool = False
+) -> AngleReport:
     """
     Check that the projections of a scan can be reconstructed.
 
@@ -83,6 +86,8 @@ def check_angles(angles: Host, expected: int | None = None) -> AngleReport:
         Radians, one per projection that is there, in the order of the frames.
     expected
         How many projections were announced.
+    accepted
+        Whether a person accepted the scan as it is: then what lacks is a warning.
 
     Returns
     -------
@@ -102,8 +107,8 @@ def check_angles(angles: Host, expected: int | None = None) -> AngleReport:
     lost = max(int(gaps.sum()), (expected or 0) - len(values))
     covered = float(steps.sum()) + step
     report = AngleReport(len(values), lost, step, covered)
-    _check_lost(report, values, gaps)
-    _check_range(report)
+    _check_lost(report, values, gaps, accepted)
+    _check_range(report, accepted)
     return report
 
 
@@ -153,13 +158,16 @@ def _steps(values: Host) -> Host:
     return steps
 
 
-def _check_lost(report: AngleReport, values: Host, gaps: Host) -> None:
+def _check_lost(report: AngleReport, values: Host, gaps: Host, accepted: bool) -> None:
     if not report.lost:
         return
     total = report.present + report.lost
     places = ", ".join(f"{np.rad2deg(values[i]):.2f}" for i in np.flatnonzero(gaps)[:5])
     where = f" (after {places} degrees)" if places else " (at the end of the scan)"
     sentence = f"{report.lost} of {total} projections are missing{where}"
+    if report.lost > _MOST_LOST * total and accepted:
+        report.warnings.append(f"{sentence}; the scan was accepted as it is, expect streaks.")
+        return
     if report.lost > _MOST_LOST * total:
         raise DataError(
             f"{sentence}, more than {_MOST_LOST:.0%}: the slices would show streaks. "
@@ -168,9 +176,15 @@ def _check_lost(report: AngleReport, values: Host, gaps: Host) -> None:
     report.warnings.append(f"{sentence}; their neighbours stand in for them.")
 
 
-def _check_range(report: AngleReport) -> None:
+def _check_range(report: AngleReport, accepted: bool) -> None:
     degrees = np.rad2deg(report.covered)
-    if report.covered < _LEAST_RANGE:
+    if accepted and _LEAST_ACCEPTED_RANGE <= report.covered < _LEAST_RANGE:
+        report.warnings.append(
+            f"The projections cover {degrees:.2f} degrees, less than half a turn; the scan was "
+            "accepted as it is: edges along the directions that are missing are not there."
+        )
+        return
+    if report.covered < (_LEAST_ACCEPTED_RANGE if accepted else _LEAST_RANGE):
         hint = " Are the angles in radians though the file says degrees?" if degrees < 7 else ""
         raise DataError(
             f"The projections cover {degrees:.2f} degrees; at least half a turn is needed.{hint}"

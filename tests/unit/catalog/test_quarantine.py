@@ -113,3 +113,18 @@ def test_the_list(engine, sight):
         every = quarantine.set_aside(session, states=quarantine.SET_ASIDE)
         assert [each.name for each in every] == ["b", "a"]
         assert quarantine.set_aside(session, beamline="other") == []
+
+
+def test_the_rest_of_an_accepted_scan_is_a_new_version(engine, sight, claim_of, finish, a_file):
+    part = {"stage": "incomplete", "format": "dxchange"}
+    recorded = sight(**part)
+    accept(engine, recorded.dataset_id)
+    finish(claim_of(recorded.dataset_id))
+    more = [a_file(size=1500, mtime_ns=2, fingerprint="more")]
+    assert sight(**part, files=more).note == "accepted as it was; the rest has not come"
+    whole = sight(format="dxchange", files=[a_file(size=2000, mtime_ns=3, fingerprint="whole")])
+    assert whole.note.startswith("the rest of a scan")
+    with Session(engine) as session:
+        runs_of = session.execute(select(Run.version, Run.state).order_by(Run.version)).all()
+    assert [tuple(each) for each in runs_of] == [(1, "completed"), (2, "waiting")]
+    assert "raw_changed" not in history(engine, recorded.dataset_id)

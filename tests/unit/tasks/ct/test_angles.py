@@ -65,3 +65,12 @@ def test_weights_sum_to_half_a_turn_and_bridge_gaps():
     assert gappy.sum() == pytest.approx(np.pi)
     assert gappy[[49, 50]] == pytest.approx(1.5 * np.pi / 200)
     assert angle_weights(HALF[:150])[0] < 5 * np.pi / 150
+
+
+def test_what_a_person_accepted_is_a_warning():
+    whole = np.deg2rad(np.arange(0, 180, 0.5))
+    report = check_angles(whole[:250], 360, accepted=True)
+    assert "110 of 360 projections are missing (at the end of the scan)" in report.warnings[0]
+    assert "cover 125.00 degrees, less than half a turn" in report.warnings[1]
+    with pytest.raises(DataError, match=r"cover 20\.00 degrees"):
+        check_angles(whole[:40], 360, accepted=True)
