@@ -43,7 +43,7 @@ def _sent(session: Session, lane: str) -> set[str]:
     newest = (
         select(Dispatch.flow_run_id)
         .where(Dispatch.run_id == Run.id)
-        .order_by(Dispatch.id.desc())
+        .order_by(Dispatch.sent_at.desc(), Dispatch.id.desc())
         .limit(1)
         .scalar_subquery()
     )

@@ -293,7 +293,8 @@ def unclaimed(
             ~again.exists(),
         )
         .ext(distinct_on(Dispatch.run_id))
-        .order_by(Dispatch.run_id, Dispatch.id.desc())
+        # by the database's clock: that of the process which drew the ids may have jumped
+        .order_by(Dispatch.run_id, Dispatch.sent_at.desc(), Dispatch.id.desc())
     )
     return [Unclaimed(row.id, row.run_id, row.flow_run_id, busy) for row, busy in rows]
 

@@ -195,7 +195,10 @@ def test_a_run_that_never_begins_is_given_up(session: Session, sight: Sight) -> 
     )
 
 
-def test_unclaimed_looks_at_the_newest_dispatch_of_a_run(session: Session, sight: Sight) -> None:
+@pytest.mark.parametrize("clock_went_back", [False, True])
+def test_unclaimed_looks_at_the_newest_dispatch_of_a_run(
+    session: Session, sight: Sight, clock_went_back: bool
+) -> None:
     seen = sight()
     assert seen.run_id is not None
     for name in ("first", "second"):
@@ -204,4 +207,7 @@ def test_unclaimed_looks_at_the_newest_dispatch_of_a_run(session: Session, sight
         session.execute(update(Dispatch).values(sent_at=Dispatch.sent_at - 2 * MINUTE))
         if name == "first":
             recovery.send_again(session, seen.run_id, "lost")
+    if clock_went_back:
+        of_second = Dispatch.flow_run_id == "second"
+        session.execute(update(Dispatch).where(of_second).values(id=UUID(int=1)))
     assert [row.flow_run_id for row in recovery.unclaimed(session, MINUTE)] == ["second"]
