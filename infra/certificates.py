@@ -14,6 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from infra.state import write_whole
 
+CLOCK_DAYS = 30  # so far back a clock that was set wrong may stand
 VALID_DAYS = 3650
 
 
@@ -56,7 +57,7 @@ def _builder(name: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.Cer
         .issuer_name(_name(issuer))
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=CLOCK_DAYS))
         .not_valid_after(now + dt.timedelta(days=VALID_DAYS))
     )
 
