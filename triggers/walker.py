@@ -42,7 +42,7 @@ class Walker:
         self._loop = loop
         self._ledger = ledger
         self._watch = watch
-        self._trees = {root: Tree(root) for root in beamline.folders}
+        self.trees = {root: Tree(root) for root in beamline.folders}
         self._is_off = beamline.triggers.files == "off"
         kinds = ["reconcile"] if self._is_off else list(SHARES)
         self._due = dict.fromkeys(kinds, 0.0)
@@ -90,8 +90,8 @@ class Walker:
             self._watch.add(self._beamline)  # first: nothing falls between events and walk
         if kind == "reconcile":
             self._loop.settled = Settled(self._ledger.known(self._beamline))
-        self.missing = tuple(root for root in self._trees if not root.is_dir())
-        for root, tree in self._trees.items():
+        self.missing = tuple(root for root in self.trees if not root.is_dir())
+        for root, tree in self.trees.items():
             series: dict[Path, bool] = {}
             for portion in tree.files(quick=kind == "quick"):
                 self._look(root, portion, series, stop)

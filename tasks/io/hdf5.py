@@ -7,7 +7,7 @@ import fcntl
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +23,7 @@ from tasks.errors import DataError, StillBeingWritten
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SUFFIXES = {".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".nx", ".nexus"}
 MAX_LINKS = 16
+MOST_NAMES = 64
 FILTERS = hdf5plugin.PLUGIN_PATH
 
 Node = h5py.Group | h5py.Dataset
@@ -153,6 +154,25 @@ def _comes_from_hdf5(error: BaseException) -> bool:
     return trace is not None and "h5py" in Path(trace.tb_frame.f_code.co_filename).parts
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A group that was met (held, so that its id stays its own), and what is known of its members.
+
+    ``names`` is None where there are too many to list.
+    """
+
+    group: h5py.Group
+    names: frozenset[str] | None
+    members: dict[str, Node] = field(default_factory=dict[str, Node])
+
+
+def _names(group: h5py.Group) -> frozenset[str] | None:
+    try:
+        return frozenset(group) if len(group) <= MOST_NAMES else None
+    except (OSError, RuntimeError, KeyError):
+        return None  # damaged: the step to a member will say where
+
+
 class Tree:
     """
     One HDF5 file with the files that it links to, all opened read-only.
@@ -169,6 +189,7 @@ class Tree:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._files: dict[Path, h5py.File] = {}
+        self._seen: dict[int, _Seen] = {}
         self.linked: set[Path] = set()
         self.missing: set[Path] = set()
         self.root = self._open(path)
@@ -211,6 +232,20 @@ class Tree:
         return node
 
     def _step(self, group: h5py.Group, name: str, links: int) -> Node | _Broken | None:
+        """Go to a member of a group; most questions are about what is not there, or known."""
+        seen = self._seen.get(id(group))
+        if seen is None:
+            seen = self._seen[id(group)] = _Seen(group, _names(group))
+        if name in seen.members:
+            return seen.members[name]
+        if seen.names is not None and name not in seen.names:
+            return None
+        found = self._first_step(group, name, links)
+        if isinstance(found, h5py.Group | h5py.Dataset):
+            seen.members[name] = found
+        return found
+
+    def _first_step(self, group: h5py.Group, name: str, links: int) -> Node | _Broken | None:
         try:
             kind, value = self._link(group, name)
             if kind == h5l.TYPE_SOFT:
