@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,10 +32,14 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5"),
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
+DESCRIPTOR_PROFILES = (
+    "https://w3id.org/ro/crate/1.1",
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0",
+)
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 WORKFLOW_TYPES = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
 LICENCE = "https://spdx.org/licenses/BSD-3-Clause"
-DONE = {"@id": "http://schema.org/CompletedActionStatus"}
+DONE = "http://schema.org/CompletedActionStatus"
 JSON_TYPES = ((bool, "Boolean"), (int, "Integer"), (float, "Float"), (str, "Text"))
 
 
@@ -52,6 +57,7 @@ def build_crate(facts: Facts, public_url: str, *, with_files: bool = False) -> R
     """
     crate = ROCrate(version="1.1")
     crate.metadata.extra_contexts.append(TERMS)
+    crate.metadata["conformsTo"] = [{"@id": address} for address in DESCRIPTOR_PROFILES]
     to = Addresses(public_url)
     _describe_root(crate, facts, to)
     workflow = _workflow(crate, facts)
@@ -167,8 +173,8 @@ def _input(crate: ROCrate, data: Data, to: Addresses) -> Entity:
             properties={
                 "name": dataset.name,
                 "additionalType": dataset.kind,
-                "dateCreated": dataset.taken_at.isoformat(),
-                "hasPart": files,
+                "dateCreated": _time(dataset.taken_at),
+                "hasPart": _single(files),
             },
         )
         if dataset.external_id:
@@ -217,9 +223,8 @@ def _about(file: DatasetFile, storage: Storage) -> dict[str, Any]:
         "alternateName": file.path,
         "contentSize": str(file.size),
         "description": f"{file.role} on the storage {storage.name}",
+        "encodingFormat": file.media_type or "application/octet-stream",
     }
-    if file.media_type:
-        about["encodingFormat"] = file.media_type
     if file.digest and file.digest_algorithm == "sha256":
         about["sha256"] = file.digest
     elif file.digest or file.fingerprint:
@@ -272,8 +277,8 @@ def _run(
         result=made,
         agent=_add(crate, agent(run.actor)),
         location=_add(crate, machine(attempt)),
-        startTime=attempt.claimed_at.isoformat(),
-        endTime=(attempt.finished_at or facts.result.dataset.created_at).isoformat(),
+        startTime=_time(attempt.claimed_at),
+        endTime=_time(attempt.finished_at or facts.result.dataset.created_at),
         actionStatus=DONE,
     )
     crate.root_dataset.append_to("mentions", action)
@@ -284,6 +289,8 @@ def _steps(crate: ROCrate, facts: Facts, workflow: Entity, run: Entity) -> None:
     controls = [
         _step(crate, workflow, step, position) for position, step in enumerate(facts.steps, 1)
     ]
+    if not facts.steps:  # a workflow names at least one tool: what ran the flow
+        workflow.append_to("hasPart", _add(crate, engine(facts.attempt)))
     organised = _context(
         crate,
         f"#engine-run-{facts.attempt.id}",
@@ -292,7 +299,7 @@ def _steps(crate: ROCrate, facts: Facts, workflow: Entity, run: Entity) -> None:
         instrument=_add(crate, engine(facts.attempt)),
         object=controls,
         result=run,
-        startTime=facts.attempt.claimed_at.isoformat(),
+        startTime=_time(facts.attempt.claimed_at),
     )
     crate.root_dataset.append_to("mentions", organised)
 
@@ -315,9 +322,10 @@ def _step(crate: ROCrate, workflow: Entity, step: Step, position: int) -> Entity
         f"#step-run-{step.id}",
         "CreateAction",
         name=_step_name(step),
+        description=f"{step.calls} calls on {step.device}, in the stage {step.stage}",
         instrument=used,
         object=_properties(crate, f"step-{position}", step.parameters),
-        endTime=step.recorded_at.isoformat(),
+        endTime=_time(step.recorded_at),
         actionStatus=DONE,
         resourceUsage=_usage(crate, step, position),
     )
@@ -333,23 +341,17 @@ def _step(crate: ROCrate, workflow: Entity, step: Step, position: int) -> Entity
     )
 
 
-def _usage(crate: ROCrate, step: Step, position: int) -> list[Entity]:
-    """Return what a step used: seconds of all its calls together, and the device."""
-    base = f"#usage-{position}"
-    kind = "https://qudt.org/vocab/quantitykind/Time"
-    unit = "https://qudt.org/vocab/unit/SEC"
-    return [
-        _context(
-            crate,
-            f"{base}-seconds",
-            "PropertyValue",
-            name="wall time of all calls",
-            propertyID=kind,
-            value=step.seconds,
-            unitCode=unit,
-        ),
-        _context(crate, f"{base}-device", "PropertyValue", name="device", value=step.device),
-    ]
+def _usage(crate: ROCrate, step: Step, position: int) -> Entity:
+    """Return what a step used: seconds of all its calls together."""
+    return _context(
+        crate,
+        f"#usage-{position}",
+        "PropertyValue",
+        name="wall time of all calls",
+        propertyID="https://qudt.org/vocab/quantitykind/Time",
+        value=step.seconds,
+        unitCode="https://qudt.org/vocab/unit/SEC",
+    )
 
 
 def _judge(crate: ROCrate, facts: Facts, outputs: list[Entity]) -> None:
@@ -367,7 +369,7 @@ def _judge(crate: ROCrate, facts: Facts, outputs: list[Entity]) -> None:
         name=f"verdict: {record.verdict}",
         reviewBody="; ".join(map(sentence, record.reasons)),
         author=_add(crate, agent(record.actor)),
-        dateCreated=record.at.isoformat(),
+        dateCreated=_time(record.at),
         version=record.rules_version or "",
         itemReviewed=outputs,
         additionalProperty=_properties(crate, "quality", figures),
@@ -377,6 +379,10 @@ def _judge(crate: ROCrate, facts: Facts, outputs: list[Entity]) -> None:
 
 def _step_name(step: Step) -> str:
     return f"{step.stage}: {step.algorithm} {step.version} ({step.implementation})"
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
 
 
 def _type_name(value: object) -> str:
@@ -395,8 +401,16 @@ def _context(crate: ROCrate, key: str, kind: str, **properties: Any) -> Entity:
     entity: Entity = crate.add(ContextEntity(crate, key, properties={"@type": kind}))
     for name, value in properties.items():
         if value not in (None, [], ""):
-            entity[name] = value
+            entity[name] = _single(value)
     return entity
+
+
+def _single(value: Any) -> Any:
+    """Return the only one of a list as itself, as the format recommends."""
+    if not isinstance(value, list):
+        return value
+    items = cast("list[Any]", value)
+    return items[0] if len(items) == 1 else items
 
 
 def _properties(crate: ROCrate, base: str, values: dict[str, Any]) -> list[Entity]:

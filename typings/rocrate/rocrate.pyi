@@ -6,6 +6,7 @@ from typing import Any
 
 class Metadata:
     extra_contexts: list[str]
+    def __setitem__(self, key: str, value: Any) -> None: ...
 
 class ROCrate:
     metadata: Metadata
