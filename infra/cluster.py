@@ -21,9 +21,6 @@ from tasks.resources import Resources
 LOG = logging.getLogger(__name__)
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
-# Chunks leave the processor to what starts the next run: Prefect, triggers, worker, database.
-NICE = 10
-
 # Dask's own clocks, slower: an idle cluster should not take a tenth of a core.
 IDLE_QUIETLY = {
     "distributed.admin.tick.interval": "1s",
@@ -111,7 +108,6 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 def run() -> None:
     """Run the cluster until told to stop."""
     log_to_stdout()
-    os.nice(NICE)
     settings = load_settings()
     state = State(settings.state)
     stopped = threading.Event()

@@ -15,7 +15,7 @@ from flows.cluster import LANE, task_runner
 from flows.reduction import PROCESS_STARTED
 from infra.processes import die_with_parent, process_started
 
-REPROCESS_NICE = 15
+REPROCESS_NICE = 10
 FORK_SERVER: int | None = None
 """The fork server's process id: it sets this when it has loaded everything."""
 
