@@ -12,7 +12,7 @@ JOBS: tuple[Job, ...] = (
     Job("messages", 5.0, send_messages),
     Job("watch", 30.0, Watch().look),
     Job("digests", 60.0, Digests().work),
-    Job("copies", 60.0, go_on_copying),
+    Job("copies", 15.0, go_on_copying),
     Job("purges", 600.0, go_on_purging),
     EMBARGO,
 )
