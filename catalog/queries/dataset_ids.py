@@ -47,7 +47,8 @@ def dataset_ids(
 
     Words come in clusters, those of a beam time, which the planner does not know: it would walk
     from the newest back to a cluster of years ago. So the newest are read first, which is enough
-    for frequent words, and all that have the words next, which is enough for rare ones.
+    for frequent words, and all that have the words next, once for all that a viewer may see, which
+    is enough for rare ones.
     """
     conditions = _conditions(session, filters)
     if conditions is None:
@@ -61,7 +62,8 @@ def dataset_ids(
     found: list[UUID] = []
     for pages in (_among_newest, _among_all) if words else (_plain,):
         each = partial(pages, keys, conditions, words, limit)
-        found = [row[-1] for row in session.execute(_for_viewer(each, limit, viewer))]
+        statement = each(viewer.sees()) if pages is _among_all else _for_viewer(each, limit, viewer)
+        found = [row[-1] for row in session.execute(statement)]
         if len(found) == limit:
             break
     return found
