@@ -109,20 +109,19 @@ def unsent(
         Beamlines whose dispatches have to wait.
     """
     # Of what a person asked for, what they asked for alone goes before many at once.
-    many = Run.request_id.contains("/")
-    order = case((Dispatch.lane == Lane.LIVE, 0), (many, 2), else_=1)
-    due = (
-        of_waiting()
-        .where(
-            Dispatch.next_try_at <= func.now(),
-            Dispatch.lane.in_(lanes),
-            Beamline.paused_at.is_(None),
-            Dataset.beamline_id.not_in(without),
-        )
-        .order_by(order, Dispatch.id)
-        .limit(limit)
-    )
-    return locked(session, due)
+    order = {Lane.LIVE: [], Lane.REPROCESS: [case((Run.request_id.contains("/"), 1), else_=0)]}
+    found: list[Unsent] = []
+    for lane in LANES:
+        if lane in lanes and len(found) < limit:
+            due = of_waiting().where(
+                Dispatch.lane == lane,
+                Dispatch.next_try_at <= func.now(),
+                Beamline.paused_at.is_(None),
+                Dataset.beamline_id.not_in(without),
+            )
+            first = due.order_by(*order[lane], Dispatch.id).limit(limit - len(found))
+            found += locked(session, first)
+    return found
 
 
 def of_waiting() -> Select[Dispatch, Run, Dataset]:

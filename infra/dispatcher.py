@@ -3,7 +3,7 @@
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import Enum
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from catalog import batches, lanes, outbox, pauses
 from catalog.models import Dataset, Dispatch
-from catalog.outbox import LANES, Unsent
+from catalog.outbox import Unsent
 from catalog.states import Lane
 from flows.registry import FLOWS
 from infra.nudges import SENT
@@ -106,7 +106,9 @@ class Dispatcher:
         crowded = {each for each, count in self._crowded.items() if count >= MOST_CROWDED}
         with Session(self._engine) as session, session.begin():
             without = crowded | self._full.keys()
-            due = outbox.unsent(session, 1, lanes=self._lanes(session), without=without)
+            due = outbox.unsent(session, 1, lanes=[Lane.LIVE], without=without)
+            if not due and self._may_reprocess(session):
+                due = outbox.unsent(session, 1, lanes=[Lane.REPROCESS], without=without)
             if not due:
                 return Step.NOTHING
             carried = self._carried(session, due[0])
@@ -121,14 +123,14 @@ class Dispatcher:
                 return Step.NOTHING
             return self._send(session, carried, needed)
 
-    def _lanes(self, session: Session) -> Sequence[str]:
-        """Return the lanes that may be sent from: one place is always free for what lands now."""
+    def _may_reprocess(self, session: Session) -> bool:
+        """Tell whether a place is free for reprocessing: one is always kept for what lands now."""
         most = self._limits.reprocess_limit
         if lanes.under_way(session, Lane.REPROCESS, alive_here) < most:
-            return LANES
+            return True
         reason = f"waits for its turn: {most} reprocessed at once, and what lands now goes first"
         outbox.tell(session, reason, Dispatch.lane == Lane.REPROCESS)
-        return (Lane.LIVE,)
+        return False
 
     def _carried(self, session: Session, first: Unsent) -> list[Unsent]:
         """Return the dispatches that one flow run will carry; none if they must wait for others."""
