@@ -9,7 +9,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from triggers.rules import CalibrationRule, Grouping, Purge, Rule, Source, Triggers, check_order
+from triggers.rules import (
+    CALIBRATION_KINDS,
+    CalibrationRule,
+    Grouping,
+    Purge,
+    Rule,
+    Source,
+    Triggers,
+    check_order,
+)
 from triggers.templates import OUTPUT_FIELDS, PATH_FIELDS, describe, placeholders
 
 
@@ -94,6 +103,18 @@ class Beamline(BaseModel):
     def _check_rules(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
         check_order(rules)
         return rules
+
+    @field_validator("calibrations")
+    @classmethod
+    def _check_calibrations(
+        cls, calibrations: dict[str, CalibrationRule]
+    ) -> dict[str, CalibrationRule]:
+        if unknown := sorted(set(calibrations) - set(CALIBRATION_KINDS)):
+            raise ValueError(
+                f"{unknown[0]!r} is no kind of calibration; there are: "
+                f"{', '.join(CALIBRATION_KINDS)}"
+            )
+        return calibrations
 
     @field_validator("sources")
     @classmethod

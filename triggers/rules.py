@@ -12,6 +12,7 @@ from triggers.templates import PATH_FIELDS, placeholders
 
 Grouping = Literal["file", "entry", "folder"]
 Source = Literal["path", "report", "sidecar", "file"]
+CALIBRATION_KINDS = ("flat", "dark", "calibrant", "empty", "mask", "reference")
 CATALOGUE_ONLY = "none"
 """The flow of data that are only catalogued."""
 

@@ -25,6 +25,9 @@ def test_defaults(make_beamline):
         ({"quiet": 1}, "quiet\n"),
         ({"folders": []}, "folders"),
         ({"id": "Imaging Beamline"}, "id\n"),
+        ({"calibrations": {"flats": {}}}, "'flats' is no kind of calibration; there are: flat,"),
+        ({"sources": ["path", "path"]}, "each source is given once"),
+        ({"sources": ["paths"]}, "sources"),
     ],
 )
 def test_mistakes_name_key_and_allowed_values(make_beamline, changes, words):
