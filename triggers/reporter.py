@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import Session
 
@@ -195,36 +197,35 @@ class Reporter:
                 new.refused += old.refused
 
     def _enter(self, reports: dict[Key, Report], news: dict[Wire, News]) -> None:
-        arrivals: dict[Wire, int] = {}
+        created: list[Wire] = []
         with Session(self._engine) as session, session.begin():
             for (beamline, source, key), report in reports.items():
-                try:
-                    with session.begin_nested():
-                        entered = inbox.report(
-                            session,
-                            beamline=beamline,
-                            source=source,
-                            key=key,
-                            paths=report.paths,
-                            payload=report.payload,
-                            actor=source,
-                        )
-                except CatalogError as error:
-                    log.error("The report %s of %s was not taken: %s", key, beamline, error)
-                    continue
-                wire = (beamline, source)
-                arrivals[wire] = arrivals.get(wire, 0) + entered.created
-            for wire, each in news.items():
-                trigger_status.tell(
-                    session,
-                    *wire,
-                    state=each.state,
-                    heard_at=each.heard_at,
-                    arrivals=each.arrivals,
-                    refused=each.refused,
-                    note=each.note,
-                )
+                with self._alone(session, f"The report {key!a} of {source} of {beamline}"):
+                    entered = inbox.report(
+                        session,
+                        beamline=beamline,
+                        source=source,
+                        key=key,
+                        paths=report.paths,
+                        payload=report.payload,
+                        actor=source,
+                    )
+                    if entered.created:
+                        created.append((beamline, source))
+            for (beamline, source), each in news.items():
+                with self._alone(session, f"The state of {source} of {beamline}"):
+                    trigger_status.tell(session, beamline, source, **vars(each))
         with self._changed:
-            for wire, count in arrivals.items():
-                if count:
-                    self._news.setdefault(wire, News()).arrivals += count
+            for wire in created:
+                self._news.setdefault(wire, News()).arrivals += 1
+
+    @contextmanager
+    def _alone(self, session: Session, what: str) -> Iterator[None]:
+        """Let what cannot be entered, such as a name that is no text, take nothing else along."""
+        try:
+            with session.begin_nested():
+                yield
+        except CATALOGUE_IS_AWAY:
+            raise
+        except (CatalogError, SQLAlchemyError, ValueError) as error:
+            log.error("%s could not be entered: %s", what, error)

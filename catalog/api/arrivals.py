@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -19,6 +19,8 @@ from catalog.plain import to_json
 router = APIRouter(tags=["arrivals"])
 
 LARGEST_METADATA = 65_536
+TEXT = r"^[^\x00]*$"
+"""The database takes no zero bytes."""
 
 
 class ArrivalReport(BaseModel):
@@ -43,13 +45,14 @@ class ArrivalReport(BaseModel):
         },
     )
 
-    beamline: str = Field(min_length=1, max_length=100)
+    beamline: str = Field(min_length=1, max_length=100, pattern=TEXT)
     key: str = Field(
         min_length=1,
         max_length=200,
+        pattern=TEXT,
         description="your own name for the scan: reporting it again under the same key adds to it",
     )
-    paths: list[str] = Field(
+    paths: list[Annotated[str, Field(max_length=4096, pattern=TEXT)]] = Field(
         min_length=1,
         max_length=1000,
         description="files or folders, absolute or below one of the beamline's folders",

@@ -1,5 +1,6 @@
 """Arrivals over HTTP: who may report, which paths are taken, and that twice is once."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,8 @@ def report(catalog_engine: Engine, folders: list[Path]):
 
         def post(headers=HEADERS, **changes):
             body = {"beamline": "imaging", "key": "scan-1", "paths": ["a/tooth.h5"], **changes}
-            return client.post("/api/arrivals", json=body, headers=headers)
+            as_json = {"Content-Type": "application/json", **headers}
+            return client.post("/api/arrivals", content=json.dumps(body), headers=as_json)
 
         yield post
 
@@ -104,6 +106,9 @@ def test_no_path_leads_out(report, catalog_engine, path):
         ({"started_at": "2026-11-23T10:00:00"}, 422),
         ({"paths": []}, 422),
         ({"key": ""}, 422),
+        ({"key": "a\0b"}, 422),
+        ({"beamline": "a\0b"}, 422),
+        ({"paths": ["a\ud800b"]}, 422),
         ({"surprise": 1}, 422),
         ({"metadata": {"frame": "x" * 70_000}}, 422),
     ],
