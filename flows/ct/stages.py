@@ -31,8 +31,7 @@ def check_scan(run: Reduction, recipe: Recipe) -> CheckedScan:
     sources = scan_sources(run.claim)
     with open_scan(sources.scan) as scan:
         check_frames(scan)
-        accepted = "accepted" in run.claim.metadata
-        angles = check_angles(scan.angles, scan.expected_projections, accepted=accepted)
+        angles = check_angles(scan.angles, scan.expected_projections, accepted=_is_accepted(run))
         pixel_size, warnings = _pixel_size(recipe, scan.pixel_size)
         return CheckedScan(
             sources=sources,
@@ -62,6 +61,7 @@ def survey_scan(run: Reduction, recipe: Recipe, scan: CheckedScan) -> Found:
         recipe.stripe_removal,
         seek,
         cores=1,
+        accepted=_is_accepted(run),
         pure=False,
         priority=priority(),
     )
@@ -108,6 +108,11 @@ def enter_result(
         quality=report.quality(scan, found, volume),
         metadata=report.metadata(recipe, scan, found, volume),
     )
+
+
+def _is_accepted(run: Reduction) -> bool:
+    """Tell whether a person accepted the scan as it is, with what it lacks."""
+    return "accepted" in run.claim.metadata
 
 
 def _unmatched(scan: Scan) -> tuple[str, ...]:

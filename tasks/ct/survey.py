@@ -48,7 +48,13 @@ def survey_rows(first: int, last: int, count: int) -> list[int]:
 
 
 def survey(
-    sources: ScanSources, rows: list[int], stripe_removal: str, seek_axis: bool, cores: int
+    sources: ScanSources,
+    rows: list[int],
+    stripe_removal: str,
+    seek_axis: bool,
+    cores: int,
+    *,
+    accepted: bool = False,
 ) -> Survey:
     """
     Look for projections without beam and, if asked, for the rotation axis.
@@ -65,6 +71,9 @@ def survey(
         Whether to look for the rotation axis.
     cores
         How many threads the algorithms may use.
+    accepted
+        Whether a person accepted the scan as it is: projections without beam are left out, however
+        many they are.
 
     Returns
     -------
@@ -82,7 +91,7 @@ def survey(
             [read_transmission(sources, slice(row, row + 1)) for row in rows], axis=1
         )
         dark = without_beam(brightness(transmission))
-        warnings = _judge(sources, dark, len(transmission))
+        warnings = _judge(sources, dark, len(transmission), accepted)
         axis = None
         if seek_axis:
             lit = np.delete(transmission, dark, axis=0)
@@ -105,13 +114,13 @@ def _axis(
     return find_rotation_axis(sinograms, angles, np.asarray(rows))
 
 
-def _judge(sources: ScanSources, dark: Host, projections: int) -> tuple[str, ...]:
-    """Warn of a few projections without beam, refuse many."""
+def _judge(sources: ScanSources, dark: Host, projections: int, accepted: bool) -> tuple[str, ...]:
+    """Warn of a few projections without beam, refuse many unless they were accepted."""
     if not len(dark):
         return ()
     frames = ", ".join(str(frame) for frame in dark[:5]) + (" ..." if len(dark) > 5 else "")
     sentence = f"{len(dark)} of {projections} projections have no beam (frames {frames})"
-    if len(dark) > _MOST_LEFT_OUT * projections:
+    if len(dark) > _MOST_LEFT_OUT * projections and not (accepted and len(dark) < projections):
         raise DataError(
             f"{sources.scan.path}: {sentence}, more than {_MOST_LEFT_OUT:.0%}. "
             "The beam was away or the shutter closed: repeat the scan."

@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
+from infra.simulator.phantom import Geometry
+from infra.simulator.plan import ScanPlan
+from infra.simulator.scan import write_scan
 from tasks.ct.angles import angle_weights, check_angles, match_angles
+from tasks.ct.sinograms import ScanSources
+from tasks.ct.survey import survey, survey_rows
 from tasks.errors import DataError
+from tasks.io.scan import ScanReference
 
 HALF = np.arange(200) * np.pi / 200
 
@@ -74,3 +80,17 @@ def test_what_a_person_accepted_is_a_warning():
     assert "cover 125.00 degrees, less than half a turn" in report.warnings[1]
     with pytest.raises(DataError, match=r"cover 20\.00 degrees"):
         check_angles(whole[:40], 360, accepted=True)
+
+
+@pytest.mark.parametrize("last", [62, 40])
+def test_the_axis_of_part_of_a_scan_is_found_all_the_same(tmp_path, last):
+    plan = ScanPlan(
+        geometry=Geometry(columns=96, rows=8, projections=91, axis=46.3),
+        lost=tuple(range(last, 91)),
+        seed=61,
+    )
+    reference = ScanReference(str(write_scan(tmp_path, plan.identified())))
+    sources = ScanSources(scan=reference, flats=(), darks=())
+    seen = survey(sources, survey_rows(0, 8, 4), "sorting", True, 1, accepted=True)
+    assert seen.axis is not None
+    assert abs(seen.axis.at(4) - 46.3) < 0.5
