@@ -23,7 +23,7 @@ def tree(found: Lineage) -> RenderableType:
         after[edge.source].append((edge.target, edge.role))
     parts: list[RenderableType] = []
     for title, steps in (("comes from", before), ("became", after)):
-        root = Tree(Text.assemble(_label(nodes[found.dataset_id]), (f"  {title}", "dim")))
+        root = Tree(Text.assemble((f"{title}  ", "dim"), _label(nodes[found.dataset_id])))
         _unfold(root, found.dataset_id, steps, nodes, set())
         if root.children:
             parts.append(root)
@@ -38,7 +38,7 @@ def _unfold(
     branch: Tree, key: UUID, steps: Steps, nodes: dict[UUID, LineageNode], seen: set[UUID]
 ) -> None:
     for other, roles in _grouped(steps[key]):
-        label = Text.assemble(_label(nodes[other]), (f"  {roles}", "dim"))
+        label = Text.assemble((f"{roles}  ", "dim"), _label(nodes[other]))
         if other in seen:
             branch.add(Text.assemble(label, ("  see above", "dim")))
             continue
