@@ -146,7 +146,12 @@ def find(session: Session, named: str) -> UUID:
         return UUID(named)
     except ValueError:
         pass
-    by_name = select(Dataset.id).where(Dataset.name == named, Dataset.kind != "derived")
+    by_name = select(Dataset.id).where(
+        Dataset.name == named,
+        Dataset.kind != "derived",
+        # which has an index, and holds every name
+        Dataset.search_text.contains(named.lower(), autoescape=True),
+    )
     found = session.scalars(by_name.limit(2)).all()
     if len(found) == 1:
         return found[0]

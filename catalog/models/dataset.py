@@ -55,7 +55,7 @@ class Dataset(Base):
         Index("ix_dataset_state_id", "state", "id"),
         Index("ix_dataset_technique_beamline_id_id", "technique", "beamline_id", "id"),
         Index("ix_dataset_proposal_id_id", "proposal_id", "id"),
-        Index("ix_dataset_sample_id", "sample_id"),
+        Index("ix_dataset_sample_id_id", "sample_id", "id"),
         Index("ix_dataset_parent_id", "parent_id"),
         Index(
             "ix_dataset_embargo_until",

@@ -46,6 +46,8 @@ CREATE INDEX ix_dataset_calibrations ON dataset (id) WHERE kind = 'calibration';
 CREATE INDEX ix_dataset_doubtful ON dataset (verdict, id) WHERE verdict <> 'ok';
 CREATE INDEX ix_dataset_public ON dataset (id) WHERE visibility = 'public';
 CREATE INDEX ix_dataset_public_taken_at ON dataset (taken_at, id) WHERE visibility = 'public';
+DROP INDEX ix_dataset_sample_id;
+CREATE INDEX ix_dataset_sample_id_id ON dataset (sample_id, id);
 CREATE INDEX ix_sample_name ON sample (name);
 CREATE INDEX ix_run_flow_id ON run (flow, id);
 DROP INDEX ix_dataset_technique_id;
