@@ -80,6 +80,12 @@ def resolve(file: ServedFile) -> Path:
         raise ProblemError(
             HTTPStatus.NOT_FOUND, f"The file {file.id} is not inside its storage {file.storage!r}"
         )
+    if file.purged_at is not None:
+        raise ProblemError(
+            HTTPStatus.GONE,
+            f"{file.path} was purged at {file.purged_at:%Y-%m-%d %H:%M} UTC; its copies are listed "
+            "under /custody of its dataset",
+        )
     if not path.is_file():
         raise ProblemError(
             HTTPStatus.GONE,

@@ -53,6 +53,7 @@ def dataset_detail(
         detector=dataset.detector,
         visibility=dataset.visibility,
         embargo_until=dataset.embargo_until if dataset.visibility == "embargoed" else None,
+        purged_at=dataset.purged_at,
         metadata=dataset.meta,
         files=_files(session, dataset),
         calibrations=calibrations,

@@ -15,7 +15,7 @@ from catalog.queries.views import ServedFile
 def served_file(session: Session, dataset_id: UUID, file_id: UUID) -> ServedFile | None:
     """Return where a file of a dataset lies; None when the dataset has no such file."""
     statement = (
-        select(DatasetFile, Dataset.kind, Storage.name, Storage.root)
+        select(DatasetFile, Dataset.kind, Dataset.purged_at, Storage.name, Storage.root)
         .join(Dataset, Dataset.id == DatasetFile.dataset_id)
         .join(Storage, Storage.id == DatasetFile.storage_id)
         .where(DatasetFile.id == file_id, DatasetFile.dataset_id == dataset_id)
@@ -23,7 +23,7 @@ def served_file(session: Session, dataset_id: UUID, file_id: UUID) -> ServedFile
     row = session.execute(statement).first()
     if row is None:
         return None
-    file, kind, storage, root = row
+    file, kind, purged_at, storage, root = row
     return ServedFile(
         id=file.id,
         kind=kind,
@@ -33,6 +33,7 @@ def served_file(session: Session, dataset_id: UUID, file_id: UUID) -> ServedFile
         size=file.size,
         digest=f"{file.digest_algorithm}:{file.digest}" if file.digest else None,
         media_type=file.media_type,
+        purged_at=purged_at,
     )
 
 

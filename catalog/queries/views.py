@@ -231,6 +231,9 @@ class DatasetDetail(DatasetSummary):
     detector: str
     visibility: str = Field(examples=["embargoed"])
     embargo_until: datetime | None = Field(default=None, description="when it becomes public")
+    purged_at: datetime | None = Field(
+        default=None, description="when its files were removed here; a copy stands for them"
+    )
     metadata: dict[str, Any] = {}
     files: list[FileView] = []
     calibrations: list[CalibrationView] = []
@@ -287,6 +290,7 @@ class ServedFile(View):
     size: int
     digest: str | None
     media_type: str | None
+    purged_at: datetime | None = None
 
 
 class Storage(View):

@@ -2,9 +2,10 @@
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
 from catalog.api import create_app
-from catalog.custody import archive
+from catalog.custody import archive, purge
 from catalog.custody.verifying import open_places
 
 TOKEN = {"Authorization": "Bearer secret"}
@@ -57,6 +58,22 @@ def test_holds(world, api):
     assert released.json()["holds"][0]["released_by"]
     again = api.post(f"{path}/holds/release", headers=TOKEN, json={"reason": "done"})
     assert again.status_code == 409 and "Nobody holds" in again.text
+
+
+def test_a_tombstone_says_so(world, api, place):
+    result = world.finish(world.begin(world.land("tooth").dataset_id, "flow-run-1"))
+    with world.engine.begin() as connection:
+        connection.execute(text("UPDATE beamline SET purge_derived_after = interval '0'"))
+    archive(world.engine, result, open_places([])(str(place)), actor="me")
+    detail = api.get(f"/api/datasets/{result}", headers=TOKEN).json()
+    assert detail["purged_at"] is None
+    url = f"/api/datasets/{result}/files/{detail['files'][0]['id']}/content"
+    assert api.get(url, headers=TOKEN).status_code == 200
+    purge(world.engine, result, open_places([]), actor="me")
+    gone = api.get(url, headers=TOKEN)
+    assert gone.status_code == 410 and "was purged at" in gone.text
+    assert api.get(f"/api/datasets/{result}", headers=TOKEN).json()["purged_at"]
+    assert "Its files were removed here" in api.get(f"/datasets/{result}", headers=TOKEN).text
 
 
 def test_without_a_place_there_are_no_copies(world):
