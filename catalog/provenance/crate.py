@@ -10,22 +10,19 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
 
-from rocrate.model.contextentity import ContextEntity
-from rocrate.model.file import File
 from rocrate.rocrate import ROCrate
 
-from catalog.models import DatasetFile, Step, Storage
+from catalog.models import Step
 from catalog.provenance.addresses import Addresses
-from catalog.provenance.facts import Data, Facts, local_path
+from catalog.provenance.crate_data import input_of, output_of, parameters_of
+from catalog.provenance.entities import Entity, contextual, described, moment, properties
+from catalog.provenance.facts import Facts
 from catalog.provenance.software import agent, engine, machine, tool
-from catalog.queries.results import PICTURES, full_name, quality_figures
+from catalog.queries.results import full_name, quality_figures
 from catalog.verdicts import sentence
 
-Entity = Any  # rocrate's entities are mappings without types
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
     "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
@@ -40,7 +37,6 @@ TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 WORKFLOW_TYPES = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
 LICENCE = "https://spdx.org/licenses/BSD-3-Clause"
 DONE = "http://schema.org/CompletedActionStatus"
-JSON_TYPES = ((bool, "Boolean"), (int, "Integer"), (float, "Float"), (str, "Text"))
 
 
 def build_crate(facts: Facts, public_url: str, *, with_files: bool = False) -> ROCrate:
@@ -61,11 +57,12 @@ def build_crate(facts: Facts, public_url: str, *, with_files: bool = False) -> R
     to = Addresses(public_url)
     _describe_root(crate, facts, to)
     workflow = _workflow(crate, facts)
-    inputs = [_input(crate, data, to) for data in facts.inputs]
+    inputs = [input_of(crate, data, to) for data in facts.inputs]
     outputs = [
-        _output(crate, facts, file, storage, to, with_files) for file, storage in facts.result.files
+        output_of(crate, facts, file, storage, to, with_files)
+        for file, storage in facts.result.files
     ]
-    values = _parameters(crate, workflow, facts)
+    values = parameters_of(crate, workflow, facts)
     run = _run(crate, facts, workflow, [*inputs, *values], outputs)
     _steps(crate, facts, workflow, run)
     _judge(crate, facts, outputs)
@@ -102,10 +99,10 @@ def _describe_root(crate: ROCrate, facts: Facts, to: Addresses) -> None:
     root: Entity = crate.root_dataset
     root["identifier"] = to.dataset(result.id)
     root["conformsTo"] = [
-        _context(crate, address, "CreativeWork", name=name, version=version)
+        contextual(crate, address, "CreativeWork", name=name, version=version)
         for address, (name, version) in PROFILES.items()
     ]
-    root["license"] = _context(
+    root["license"] = contextual(
         crate,
         "#terms",
         "CreativeWork",
@@ -115,12 +112,12 @@ def _describe_root(crate: ROCrate, facts: Facts, to: Addresses) -> None:
     if facts.sample:
         sample = facts.sample
         facets = {"formula": sample.formula, "density_g_cm3": sample.density}
-        root["about"] = _context(
+        root["about"] = contextual(
             crate,
             f"#sample-{sample.id}",
             "Thing",
             name=sample.name,
-            additionalProperty=_properties(crate, "sample", facets),
+            additionalProperty=properties(crate, "sample", facets),
         )
 
 
@@ -135,7 +132,7 @@ def _workflow(crate: ROCrate, facts: Facts) -> Entity:
         "steps": [_step_name(step) for step in facts.steps],
     }
     source = io.StringIO(json.dumps(description, indent=2, ensure_ascii=False))
-    language = _context(
+    language = contextual(
         crate,
         "#prefect",
         "ComputerLanguage",
@@ -154,108 +151,9 @@ def _workflow(crate: ROCrate, facts: Facts) -> Entity:
             "programmingLanguage": language,
         },
     )
-    _context(crate, LICENCE, "CreativeWork", name="BSD 3-Clause", identifier=LICENCE)
+    contextual(crate, LICENCE, "CreativeWork", name="BSD 3-Clause", identifier=LICENCE)
     crate.mainEntity = workflow
     return workflow
-
-
-# -- data --------------------------------------------------------------------------------------
-
-
-def _input(crate: ROCrate, data: Data, to: Addresses) -> Entity:
-    dataset = data.dataset
-    files = [_named_file(crate, file, storage, to) for file, storage in data.files]
-    address = f"{to.dataset(dataset.id)}/"  # the format wants a folder's name to end so
-    found: Entity = crate.dereference(address)
-    if found is None:
-        found = crate.add_dataset(
-            address,
-            properties={
-                "name": dataset.name,
-                "additionalType": dataset.kind,
-                "dateCreated": _time(dataset.taken_at),
-                "hasPart": _single(files),
-            },
-        )
-        if dataset.external_id:
-            found["identifier"] = dataset.external_id
-    role = _context(
-        crate,
-        f"#input-{data.role}",
-        "FormalParameter",
-        name=data.role,
-        additionalType="Dataset",
-        valueRequired=True,
-    )
-    crate.mainEntity.append_to("input", role)
-    found.append_to("exampleOfWork", role)
-    return found
-
-
-def _named_file(crate: ROCrate, file: DatasetFile, storage: Storage, to: Addresses) -> Entity:
-    known = crate.dereference(to.raw_file(file.id))
-    return known or crate.add_file(to.raw_file(file.id), properties=_about(file, storage))
-
-
-def _output(
-    crate: ROCrate, facts: Facts, file: DatasetFile, storage: Storage, to: Addresses, whole: bool
-) -> Entity:
-    about = _about(file, storage)
-    address = to.content(facts.result.dataset.id, file.id)
-    inside = whole or file.media_type in PICTURES
-    path = local_path(file, storage) if inside else None
-    if path is None:
-        output: Entity = crate.add_file(address, properties=about)
-    else:
-        output = crate.add(File(crate, path, f"result/{path.name}", properties=about))
-        output["url"] = address
-    role = _context(
-        crate, f"#output-{file.role}", "FormalParameter", name=file.role, additionalType="File"
-    )
-    crate.mainEntity.append_to("output", role)
-    output["exampleOfWork"] = role
-    return output
-
-
-def _about(file: DatasetFile, storage: Storage) -> dict[str, Any]:
-    about: dict[str, Any] = {
-        "name": file.path.rpartition("/")[2],
-        "alternateName": file.path,
-        "contentSize": str(file.size),
-        "description": f"{file.role} on the storage {storage.name}",
-        "encodingFormat": file.media_type or "application/octet-stream",
-    }
-    if file.digest and file.digest_algorithm == "sha256":
-        about["sha256"] = file.digest
-    elif file.digest or file.fingerprint:
-        algorithm = f"{file.digest_algorithm}:" if file.digest else ""
-        about["identifier"] = f"{algorithm}{file.digest or file.fingerprint}"
-    return about
-
-
-def _parameters(crate: ROCrate, workflow: Entity, facts: Facts) -> list[Entity]:
-    values: list[Entity] = []
-    for name, value in facts.run.parameters.items():
-        formal = _context(
-            crate,
-            f"#parameter-{name}",
-            "FormalParameter",
-            name=name,
-            additionalType=_type_name(value),
-        )
-        workflow.append_to("input", formal)
-        given = value if isinstance(value, str | int | float) else json.dumps(value)
-        values.append(
-            _context(
-                crate,
-                f"#value-{name}",
-                "PropertyValue",
-                name=name,
-                value=given,
-                exampleOfWork=formal,
-            )
-        )
-    return values
 
 
 # -- what was done -----------------------------------------------------------------------------
@@ -265,7 +163,7 @@ def _run(
     crate: ROCrate, facts: Facts, workflow: Entity, used: list[Entity], made: list[Entity]
 ) -> Entity:
     run, attempt = facts.run, facts.attempt
-    action = _context(
+    action = contextual(
         crate,
         f"#run-{run.id}",
         "CreateAction",
@@ -275,10 +173,10 @@ def _run(
         instrument=workflow,
         object=used,
         result=made,
-        agent=_add(crate, agent(run.actor)),
-        location=_add(crate, machine(attempt)),
-        startTime=_time(attempt.claimed_at),
-        endTime=_time(attempt.finished_at or facts.result.dataset.created_at),
+        agent=described(crate, agent(run.actor)),
+        location=described(crate, machine(attempt)),
+        startTime=moment(attempt.claimed_at),
+        endTime=moment(attempt.finished_at or facts.result.dataset.created_at),
         actionStatus=DONE,
     )
     crate.root_dataset.append_to("mentions", action)
@@ -290,25 +188,25 @@ def _steps(crate: ROCrate, facts: Facts, workflow: Entity, run: Entity) -> None:
         _step(crate, workflow, step, position) for position, step in enumerate(facts.steps, 1)
     ]
     if not facts.steps:  # a workflow names at least one tool: what ran the flow
-        workflow.append_to("hasPart", _add(crate, engine(facts.attempt)))
-    organised = _context(
+        workflow.append_to("hasPart", described(crate, engine(facts.attempt)))
+    organised = contextual(
         crate,
         f"#engine-run-{facts.attempt.id}",
         "OrganizeAction",
         name=f"flow run {facts.attempt.flow_run_id}",
-        instrument=_add(crate, engine(facts.attempt)),
+        instrument=described(crate, engine(facts.attempt)),
         object=controls,
         result=run,
-        startTime=_time(facts.attempt.claimed_at),
+        startTime=moment(facts.attempt.claimed_at),
     )
     crate.root_dataset.append_to("mentions", organised)
 
 
 def _step(crate: ROCrate, workflow: Entity, step: Step, position: int) -> Entity:
-    used = _add(crate, tool(step))
+    used = described(crate, tool(step))
     if used not in workflow.get("hasPart", []):
         workflow.append_to("hasPart", used)
-    how = _context(
+    how = contextual(
         crate,
         f"{workflow.id}#step-{position}",
         "HowToStep",
@@ -317,20 +215,20 @@ def _step(crate: ROCrate, workflow: Entity, step: Step, position: int) -> Entity
         workExample=used,
     )
     workflow.append_to("step", how)
-    action = _context(
+    action = contextual(
         crate,
         f"#step-run-{step.id}",
         "CreateAction",
         name=_step_name(step),
         description=f"{step.calls} calls on {step.device}, in the stage {step.stage}",
         instrument=used,
-        object=_properties(crate, f"step-{position}", step.parameters),
-        endTime=_time(step.recorded_at),
+        object=properties(crate, f"step-{position}", step.parameters),
+        endTime=moment(step.recorded_at),
         actionStatus=DONE,
         resourceUsage=_usage(crate, step, position),
     )
     crate.root_dataset.append_to("mentions", action)
-    return _context(
+    return contextual(
         crate,
         f"#control-{step.id}",
         "ControlAction",
@@ -343,7 +241,7 @@ def _step(crate: ROCrate, workflow: Entity, step: Step, position: int) -> Entity
 
 def _usage(crate: ROCrate, step: Step, position: int) -> Entity:
     """Return what a step used: seconds of all its calls together."""
-    return _context(
+    return contextual(
         crate,
         f"#usage-{position}",
         "PropertyValue",
@@ -362,77 +260,20 @@ def _judge(crate: ROCrate, facts: Facts, outputs: list[Entity]) -> None:
         f"{figure.name} ({figure.unit})" if figure.unit else figure.name: figure.value
         for figure in quality_figures(record.quality)
     }
-    review = _context(
+    review = contextual(
         crate,
         f"#verdict-{record.id}",
         "Review",
         name=f"verdict: {record.verdict}",
         reviewBody="; ".join(map(sentence, record.reasons)),
-        author=_add(crate, agent(record.actor)),
-        dateCreated=_time(record.at),
+        author=described(crate, agent(record.actor)),
+        dateCreated=moment(record.at),
         version=record.rules_version or "",
         itemReviewed=outputs,
-        additionalProperty=_properties(crate, "quality", figures),
+        additionalProperty=properties(crate, "quality", figures),
     )
     crate.root_dataset.append_to("review", review)
 
 
 def _step_name(step: Step) -> str:
     return f"{step.stage}: {step.algorithm} {step.version} ({step.implementation})"
-
-
-def _time(at: datetime) -> str:
-    return at.isoformat(timespec="seconds")
-
-
-def _type_name(value: object) -> str:
-    """Return a parameter's type in the words of schema.org."""
-    return next((name for kind, name in JSON_TYPES if isinstance(value, kind)), "PropertyValue")
-
-
-# -- entities ----------------------------------------------------------------------------------
-
-
-def _context(crate: ROCrate, key: str, kind: str, **properties: Any) -> Entity:
-    """Add an entity that is not data; one that is there already is returned."""
-    known: Entity = crate.dereference(key)
-    if known is not None:
-        return known
-    entity: Entity = crate.add(ContextEntity(crate, key, properties={"@type": kind}))
-    for name, value in properties.items():
-        if value not in (None, [], ""):
-            entity[name] = _single(value)
-    return entity
-
-
-def _single(value: Any) -> Any:
-    """Return the only one of a list as itself, as the format recommends."""
-    if not isinstance(value, list):
-        return value
-    items = cast("list[Any]", value)
-    return items[0] if len(items) == 1 else items
-
-
-def _properties(crate: ROCrate, base: str, values: dict[str, Any]) -> list[Entity]:
-    return [
-        _context(
-            crate,
-            f"#{base}-{name}".replace(" ", "-"),
-            "PropertyValue",
-            name=name,
-            value=value if isinstance(value, str | int | float) else json.dumps(value),
-        )
-        for name, value in values.items()
-        if value is not None
-    ]
-
-
-def _add(crate: ROCrate, described: dict[str, Any]) -> Entity:
-    """Add an entity as :mod:`catalog.provenance.software` describes it, with its parts."""
-    properties = dict(described)
-    key, kind = properties.pop("@id"), properties.pop("@type")
-    for name, value in properties.items():
-        if isinstance(value, list):
-            parts = cast("list[dict[str, Any]]", value)
-            properties[name] = [_add(crate, part) for part in parts]
-    return _context(crate, key, kind, **properties)
