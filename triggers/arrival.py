@@ -41,6 +41,8 @@ class Arrival:
         Whether it is the only dataset of its file.
     clues
         What others than its data told about it.
+    fingerprint
+        That of its data, where it was taken already.
     """
 
     beamline: Beamline
@@ -49,6 +51,7 @@ class Arrival:
     entry: Entry | None = None
     alone: bool = True
     clues: Clues = NO_CLUES
+    fingerprint: str = ""
 
     @cached_property
     def rule(self) -> Rule | None:
@@ -150,7 +153,9 @@ class Arrival:
         inner = self.entry.inner_path if self.entry else ""
         is_series = self.path.is_dir()
         is_readable = self.entry is not None
-        content = fingerprint(self.path, inner) if is_readable else _unreadable(self.path)
+        content = self.fingerprint
+        if not content:
+            content = fingerprint(self.path, inner) if is_readable else _unreadable(self.path)
         main = self._file(self.path, "series" if is_series else "data", content, inner)
         linked = self.entry.linked if self.entry else ()
         return main + [

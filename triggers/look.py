@@ -12,6 +12,7 @@ from typing import Any
 from tasks.errors import DataError, StillBeingWritten
 from tasks.io.entry import Entry
 from tasks.io.probe import UnknownLayoutError, probe
+from triggers.ahead import Read
 from triggers.arrival import Arrival
 from triggers.beamline import Beamline
 from triggers.clues import Clues, marker_of
@@ -53,6 +54,8 @@ class Candidate:
     known
         Those of several entries, by inner path, that are whole: while the file only grows, they
         need no second look.
+    ahead
+        What was read of it ahead of the next look, if it still looks so then.
     about
         Gives what was reported about it, for the scan with a uid; asked once, until `hear`.
     """
@@ -71,6 +74,7 @@ class Candidate:
         default_factory=dict[str | None, Mapping[str, Any]]
     )
     known: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    ahead: Read | None = None
     is_backlog: bool = False
     failures: int = 0
 
@@ -146,8 +150,10 @@ class Candidate:
     def arrivals(self, quiet_for: float) -> list[Arrival]:
         """Return what a look tells, if nothing has changed for so many seconds."""
         self.must_look = False
+        ahead = self.ahead if self.ahead and self.ahead.seen == self.signature else None
+        self.ahead = None
         try:
-            entries = probe(self.path, self.known)
+            entries = [ahead.entry] if ahead else probe(self.path, self.known)
             self._check_grouping(entries)
         except DataError as error:
             if isinstance(error, UnknownLayoutError) and self.path.is_dir():
@@ -159,6 +165,8 @@ class Candidate:
         alone = len(entries) == 1
         judged = [self._judged(entry, quiet_for, alone) for entry in entries]
         self.known = {} if alone else _known(judged)
+        if ahead:
+            return [replace(each, fingerprint=ahead.fingerprint) for each in judged]
         return judged
 
     def _check_grouping(self, entries: list[Entry]) -> None:

@@ -15,6 +15,8 @@ from typing import Any, Literal
 from catalog.arrivals import Recorded, Sighting
 from catalog.errors import CatalogError
 from tasks.errors import DataError
+from tasks.io.hdf5 import claims_hdf5
+from triggers.ahead import Ahead
 from triggers.arrival import Arrival
 from triggers.beamline import Beamline
 from triggers.completeness import Judgement
@@ -56,11 +58,12 @@ class Loop:
     LONGEST_RETRY = 300.0
     TRIES = 5  # then our own failure is entered, so that somebody sees it
     MOST_AT_ONCE = 250
+    MANY = 32
     MOST_CANDIDATES = 20_000
     MOST_LINKS = 100_000
     EXPECT_SECONDS = 600.0
 
-    def __init__(self, beamline: Beamline, ledger: Ledger) -> None:
+    def __init__(self, beamline: Beamline, ledger: Ledger, ahead: Ahead | None = None) -> None:
         self.beamline = beamline
         self.settled = Settled()
         self.overflowed = threading.Event()
@@ -69,6 +72,7 @@ class Loop:
         self.alive_at = time.monotonic()
         self.looks_at: Path | None = None
         self._ledger = ledger
+        self._ahead = ahead
         self._hints: queue.SimpleQueue[tuple[Path, Source]] = queue.SimpleQueue()
         self._candidates: dict[Path, Candidate] = {}
         self._linked_from: dict[Path, set[Path]] = {}
@@ -115,9 +119,11 @@ class Loop:
         if now < self._away_until:
             return
         due = [candidate for candidate in self._candidates.values() if candidate.due <= now]
+        due.sort(key=lambda each: (each.is_backlog, each.due))
+        self._read_ahead(due)
         looked: list[Looked] = []
-        count = 0
-        for candidate in sorted(due, key=lambda each: (each.is_backlog, each.due)):
+        count, now = 0, time.monotonic()
+        for candidate in due:
             found = self._look(candidate)
             if found is not None:
                 looked.append(found)
@@ -229,6 +235,16 @@ class Loop:
         while len(self._linked_from) > self.MOST_LINKS:
             del self._linked_from[next(iter(self._linked_from))]
         return looked
+
+    def _read_ahead(self, due: Sequence[Candidate]) -> None:
+        """Where many wait that were not looked at yet, let other processes read them first."""
+        new = [each for each in due[: self.MOST_AT_ONCE] if each.signature is None]
+        single = [each for each in new if each.ahead is None and claims_hdf5(each.path)]
+        if self._ahead is None or len(single) < self.MANY:
+            return
+        reads = self._ahead.read([each.path for each in single])
+        for candidate in single:
+            candidate.ahead = reads.get(candidate.path)
 
     def _failed(self, candidate: Candidate, error: Exception) -> Looked | None:
         """Try again later; after some tries, tell the catalogue, so that somebody sees it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from triggers import wires
+from triggers.ahead import Ahead
 from triggers.beamline import Beamline, check_outputs
 from triggers.inbox import Taker
 from triggers.ledger import Catalogue, Ledger
@@ -63,7 +64,8 @@ class Trigger:
     """
 
     def __init__(self, beamlines: Sequence[Beamline], ledger: Ledger) -> None:
-        self.loops = {beamline.id: Loop(beamline, ledger) for beamline in beamlines}
+        self._ahead = Ahead()
+        self.loops = {each.id: Loop(each, ledger, self._ahead) for each in beamlines}
         self.walkers: dict[str, Walker] = {}
         self._watches: list[Watch] = []
         for beamline in beamlines:
@@ -84,7 +86,9 @@ class Trigger:
             for what, group in (("loop", self.loops), ("walk", self.walkers))
             for name, each in group.items()
         ]
-        stop.wait()
+        while not stop.wait(10.0):
+            self._ahead.rest()
+        self._ahead.close()
         for watch in self._watches:
             watch.close()
         for thread in threads:
