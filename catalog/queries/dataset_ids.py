@@ -31,8 +31,9 @@ Pages = Callable[[ColumnElement[bool]], Select[Any]]
 
 # a trigram index finds nothing by less
 TRIGRAM = 3
-# so many of the newest are read for words before an index is asked for all that have them
-WINDOW = 5000
+# so many of the newest are read for words before an index is asked for all that have them; more
+# where the first ones had some, for an index would then return very many
+WINDOW, WIDE_WINDOW, SOME = 5_000, 50_000, 5
 # a walk for each granted proposal, up to so many; a viewer of more sees most of what is new
 WALKS = 30
 
@@ -59,28 +60,40 @@ def dataset_ids(
         conditions.append(_before(session, keys, cursor))
     words = (filters.text or "").lower().split()
     viewer = viewer_of(session)
-    found: list[UUID] = []
-    for pages in (_among_newest, _among_all) if words else (_plain,):
-        each = partial(pages, keys, conditions, words, limit)
-        statement = each(viewer.sees()) if pages is _among_all else _for_viewer(each, limit, viewer)
-        found = [row[-1] for row in session.execute(statement)]
+    if not words:
+        each = partial(_plain, keys, conditions, limit)
+        return _ask(session, _for_viewer(each, limit, viewer))
+    for window in (WINDOW, WIDE_WINDOW):
+        each = partial(_among_newest, keys, conditions, words, window, limit)
+        found = _ask(session, _for_viewer(each, limit, viewer))
         if len(found) == limit:
+            return found
+        if len(found) < SOME:
             break
-    return found
+    return _ask(session, _among_all(keys, conditions, words, limit, viewer.sees()))
+
+
+def _ask(session: Session, statement: Select[Any]) -> list[UUID]:
+    return [row[-1] for row in session.execute(statement)]
 
 
 def _plain(
-    keys: Keys, conditions: Conditions, _words: list[str], limit: int, more: ColumnElement[bool]
+    keys: Keys, conditions: Conditions, limit: int, more: ColumnElement[bool]
 ) -> Select[Any]:
     page: Any = select(*keys).where(*conditions, more)
     return page.order_by(*(key.desc() for key in keys)).limit(limit)
 
 
 def _among_newest(
-    keys: Keys, conditions: Conditions, words: list[str], limit: int, more: ColumnElement[bool]
+    keys: Keys,
+    conditions: Conditions,
+    words: list[str],
+    size: int,
+    limit: int,
+    more: ColumnElement[bool],
 ) -> Select[Any]:
     window: Any = select(*keys, Dataset.search_text).where(*conditions, more)
-    newest = window.order_by(*(key.desc() for key in keys)).limit(WINDOW).subquery()
+    newest = window.order_by(*(key.desc() for key in keys)).limit(size).subquery()
     *ordered, text = newest.c
     having = [_in_text(text, word) for word in words]
     page: Any = select(*ordered).where(*having)
