@@ -18,6 +18,7 @@ from infra.simulator.phantom import Geometry
 from infra.simulator.plan import ScanPlan
 from infra.simulator.scan import write_scan
 from infra.up import Running, running
+from tests.conftest import free_port
 
 HERE = Path(__file__).parent
 SETTINGS = """
@@ -55,6 +56,20 @@ match = ["**"]
 batch = { count = 3, seconds = 8.0 }
 """
 
+# only wires tell of its data
+WIRED = """
+[[beamlines]]
+id = "wired"
+folders = ["wired"]
+output = "processed/wired/{{scan}}"
+timeout_seconds = 20.0
+
+[beamlines.triggers]
+files = "off"
+bluesky = {{ address = "127.0.0.1:{documents}", prefix = "wired" }}
+epics = {{ prefix = "WIRED:HDF1:", addresses = ["127.0.0.1:{epics}"] }}
+"""
+
 
 def wait_for(condition, seconds=60.0, what=""):
     """Return what a condition returns as soon as it is true."""
@@ -71,6 +86,7 @@ class Platform:
 
     folder: Path
     life: Running
+    ports: dict[str, int]
 
     def __post_init__(self):
         self.engine = connect(self.life.addresses.application_dsn, "tests")
@@ -169,15 +185,16 @@ class Platform:
 def platform(tmp_path_factory):
     """Run a platform for the whole session; nothing of it is left afterwards."""
     folder = tmp_path_factory.mktemp("platform")
-    for name in ("incoming", "hasty", "quick"):
+    for name in ("incoming", "hasty", "quick", "wired"):
         (folder / name).mkdir()
-    (folder / "dayseye.toml").write_text(SETTINGS)
+    ports = {name: free_port() for name in ("publish", "documents", "epics")}
+    (folder / "dayseye.toml").write_text(SETTINGS + WIRED.format(**ports))
     environment = {
         "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
         "DAYSEYE_STATE": str(folder / "state"),
     }
     with running(folder / "dayseye.toml", environment=environment) as life:
-        platform = Platform(folder, life)
+        platform = Platform(folder, life, ports)
         yield platform
         platform.engine.dispose()
     wait_for(lambda: not platform.processes(), 20, "processes are left")
