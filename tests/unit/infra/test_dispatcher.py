@@ -16,14 +16,16 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from catalog import recipes, runs
+from catalog import outbox, recipes, runs
 from catalog.arrivals import SightedFile, Sighting, record
 from catalog.models import Attempt, Beamline, Dataset, Dispatch, Run
-from infra import whereabouts
+from infra import whereabouts, worker, worker_service
 from infra.dispatcher import Dispatcher
+from infra.nudges import CRASHED, Nudges
 from infra.processes import process_started
 from infra.reconcile import LASTS, Reconciler
 from infra.settings import Runs
+from infra.worker import CANCELLED
 
 TEN_MINUTES = timedelta(minutes=10)
 
@@ -332,3 +334,48 @@ def test_a_run_is_due_by_the_clock_of_the_database_not_by_ours(
     dispatcher.send_waiting()
     (made,) = prefect.made.values()
     assert made["state"].state_details.scheduled_time <= datetime.now(UTC)
+
+
+# -- what the worker tells ------------------------------------------------------------------
+
+
+def test_a_worker_that_knows_why_says_so_and_the_run_is_tried_again(
+    engine: Engine,
+    prefect: FakePrefect,
+    claimed: FlowRun,
+    catalog_dsn: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DAYSEYE_CATALOG_DSN", catalog_dsn)
+    heard = Nudges(catalog_dsn, CRASHED, outbox.CHANNEL)
+    heard.wait(0.0)
+    worker_service._tell(Nudges(catalog_dsn), claimed.id, "The kernel ended it.")
+    assert CRASHED in heard.wait(5.0)
+    Reconciler(engine, prefect, Runs(retry_seconds=1)).reconcile()  # type: ignore[arg-type]
+    with Session(engine) as session:
+        attempt = session.scalars(select(Attempt)).one()
+        assert (attempt.state, attempt.reason) == ("lost", "The kernel ended it.")
+        assert not attempt.interrupted
+    assert run_state(engine) == "waiting"
+    assert waits_for(engine)[-1] == "attempt 2 begins 1 s after: The kernel ended it."
+
+
+def test_a_cancelled_run_is_not_lost(
+    engine: Engine, claimed: FlowRun, catalog_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAYSEYE_CATALOG_DSN", catalog_dsn)
+    worker_service._tell(Nudges(catalog_dsn), claimed.id, CANCELLED)
+    with Session(engine) as session:
+        assert session.scalars(select(Attempt.state)).one() == "running"
+
+
+def test_why_a_process_ended_is_told_by_the_kernels_counter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process: Any = SimpleNamespace(pid=5)
+    active = worker._Active(process, ended=None, held=3 * 2**30, kills_before=0)  # type: ignore[arg-type]
+    monkeypatch.setattr("infra.memory.kills", lambda: 0)
+    assert "SIGKILL" in worker._why(active, -9)
+    monkeypatch.setattr("infra.memory.kills", lambda: 1)
+    assert "for want of memory: it held 3.0 GiB" in worker._why(active, -9)
+    assert "SIGSEGV" in worker._why(active, -11)
