@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from catalog.access.principals import digest
 from catalog.access.views import NewToken, PrincipalView, TokenView
+from catalog.actors import AUTOMATIC
 from catalog.errors import CatalogError, NotFound
 from catalog.models import AccessToken, Principal
 from catalog.states import Role
@@ -44,8 +45,12 @@ def ensure_principal(session: Session, name: str, role: Role | None = None) -> P
     """
     found = session.scalar(select(Principal).where(Principal.name == name))
     if found is None:
-        if not name.strip() or name != name.strip() or ":" in name or name == "anonymous":
-            raise CatalogError(f"A principal cannot be called {name!r}: give a plain name.")
+        taken = name in AUTOMATIC or name == "anonymous"
+        if not name.strip() or name != name.strip() or ":" in name or taken:
+            raise CatalogError(
+                f"A principal cannot be called {name!r}: the history would not tell who it is; "
+                "give a plain name."
+            )
         found = Principal(name=name, role=role or Role.USER)
         session.add(found)
         session.flush()

@@ -6,8 +6,8 @@ from typing import Any
 
 from prov.model import ProvDocument
 
+from catalog.actors import AUTOMATIC
 from catalog.provenance.facts import Data, Facts
-from catalog.provenance.software import AUTOMATIC
 
 NAMESPACE = "https://w3id.org/dayseye/terms#"
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from catalog.actors import AUTOMATIC
 from catalog.models import Attempt, Step
-
-# what the platform does by itself; everybody else is a person
-AUTOMATIC = frozenset({"trigger", "flow", "dispatcher", "calibrations", "embargo", "platform"})
 
 
 def agent(actor: str) -> dict[str, Any]:

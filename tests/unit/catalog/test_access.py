@@ -53,7 +53,7 @@ def test_a_principal_keeps_its_role(session: Session) -> None:
         tokens.create_token(session, "li.wei", role=Role.STAFF)
 
 
-@pytest.mark.parametrize("name", ["", " ", "a ", "cli:root", "anonymous"])
+@pytest.mark.parametrize("name", ["", " ", "a ", "cli:root", "anonymous", "trigger"])
 def test_a_name_that_could_be_mistaken_is_refused(session: Session, name: str) -> None:
     with pytest.raises(CatalogError, match="called"):
         tokens.create_token(session, name)
