@@ -14,6 +14,7 @@ from triggers import patterns
 from triggers.arrival import Arrival
 from triggers.beamline import Beamline
 from triggers.clues import marker_of
+from triggers.completeness import Judgement
 from triggers.facts import sidecars
 from triggers.grouping import group, names_of
 from triggers.look import Candidate
@@ -35,7 +36,14 @@ class RuleSays:
 
 @dataclass(frozen=True)
 class Found:
-    """One dataset that a look at the path finds."""
+    """
+    One dataset that a look at the path finds.
+
+    Attributes
+    ----------
+    ends_as, ends_because
+        What it will be if nothing changes any more, and why.
+    """
 
     name: str
     key: str
@@ -46,6 +54,8 @@ class Found:
     expected_frames: int | None
     stage: str
     reason: str | None
+    ends_as: str
+    ends_because: str | None
     known: Mapping[str, str]
     known_from: Mapping[str, str]
     told_otherwise: Mapping[str, Mapping[str, str]]
@@ -135,13 +145,14 @@ def _looked_at(
     if seen is None:
         return Explanation(**about, ends_with=f"{found} is not there.")
     quiet_for = max(0.0, time.time() - seen.mtime_ns / 1e9)
-    datasets = tuple(_found(each) for each in candidate.arrivals(quiet_for))
+    now, then = candidate.arrivals(quiet_for), candidate.arrivals(float("inf"))
+    datasets = tuple(_found(each, later.judgement) for each, later in zip(now, then, strict=False))
     ends = None if datasets else f"{found} holds no images yet."
     notes = tuple(_notes(beamline, found, candidate.rule))
     return Explanation(**about, quiet_for=quiet_for, datasets=datasets, ends_with=ends, notes=notes)
 
 
-def _found(arrival: Arrival) -> Found:
+def _found(arrival: Arrival, later: Judgement) -> Found:
     entry, facts = arrival.entry, arrival.facts
     return Found(
         name=arrival.name,
@@ -153,6 +164,8 @@ def _found(arrival: Arrival) -> Found:
         expected_frames=entry.expected_frames if entry else None,
         stage=arrival.judgement.stage,
         reason=arrival.judgement.reason,
+        ends_as=later.stage,
+        ends_because=later.reason,
         known=facts.known,
         known_from={what: str(who) for what, who in facts.source.items()},
         told_otherwise=facts.others,

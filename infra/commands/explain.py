@@ -95,6 +95,9 @@ def _dataset(found: "Found") -> Iterator[str]:
     yield f"Dataset     {found.name} ({found.kind}, {found.format or 'unreadable'}, {frames})"
     yield f"  key       {found.key}"
     yield f"  now       {found.stage}{': ' + found.reason if found.reason else ''}"
+    if found.ends_as != found.stage:
+        because = f": {found.ends_because}" if found.ends_because else ""
+        yield f"  unchanged {found.ends_as}{because}"
     for what, value in found.known.items():
         others = found.told_otherwise.get(what, {})
         differs = "".join(f"; {who} says {told}" for who, told in others.items())

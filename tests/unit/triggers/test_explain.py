@@ -86,3 +86,11 @@ def test_a_file_that_cannot_be_read(beamline, raw, write_scan):
     os.utime(path, (0, 0))
     [dataset] = explain([beamline], path).datasets
     assert dataset.stage == "broken" and dataset.reason
+
+
+def test_what_it_will_be_if_nothing_changes(beamline, raw, write_scan):
+    path = raw / "short.h5"
+    write_scan(path, uid="u1", frames=3)
+    [dataset] = explain([beamline], path).datasets
+    assert (dataset.stage, dataset.ends_as) == ("opened", "incomplete")
+    assert "3 of 5 announced frames" in dataset.ends_because
