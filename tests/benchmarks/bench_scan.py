@@ -6,6 +6,7 @@ of hearing about data. Then a new file lands again and again, and the time until
 taken.
 """
 
+import os
 import resource
 import shutil
 import statistics
@@ -91,6 +92,9 @@ def make(folder: Path, files: int, folders: int) -> Path:
     for number in range(files):
         at = number % folders
         (folder / "raw" / f"{at // 100:03d}" / f"{at:05d}" / f"scan_{number:07d}.h5").touch()
+    past = time.time() - 3600
+    for place, _, _ in os.walk(folder / "raw"):
+        os.utime(place, (past, past))
     scan = folder / "scan.h5"
     with h5py.File(scan, "w") as file:
         file["exchange/theta"] = np.arange(5.0)
