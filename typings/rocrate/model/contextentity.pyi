@@ -5,5 +5,8 @@ from rocrate.rocrate import ROCrate
 
 class ContextEntity:
     def __init__(
-        self, crate: ROCrate, identifier: str | None = None, properties: Mapping[str, Any] | None = None
+        self,
+        crate: ROCrate,
+        identifier: str | None = None,
+        properties: Mapping[str, Any] | None = None,
     ) -> None: ...
