@@ -73,8 +73,8 @@ def test_what_lands_at_a_paused_beamline_waits(platform):
 
 
 def test_reprocess_asks_once_and_its_results_are_new_versions(platform):
-    platform.drop_scan("again", seed=6)
-    ended(platform, "again")
+    platform.drop_scan("once-more", seed=6)
+    ended(platform, "once-more")
     wish = {"beamline": "bl07", "recipe": {"filter": "hann"}, "reason": "softer", "dry_run": True}
     told = platform.api.post("/api/reprocess", json=wish, headers=platform.token).json()
     assert told["datasets"] >= 1
@@ -85,8 +85,8 @@ def test_reprocess_asks_once_and_its_results_are_new_versions(platform):
     assert asked["datasets"] == told["datasets"]
     twice = platform.api.post("/api/reprocess", json=wish, headers=platform.token).json()
     assert (twice["datasets"], twice["already"]) == (0, told["datasets"])
-    platform.wait_for(lambda: len(platform.runs("again")) == 2, 10, "the second run")
-    run = ended(platform, "again")
+    platform.wait_for(lambda: len(platform.runs("once-more")) == 2, 10, "the second run")
+    run = ended(platform, "once-more")
     assert (run.version, run.parameters["filter"], run.lane) == (2, "hann", "reprocess")
 
 

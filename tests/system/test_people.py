@@ -50,14 +50,14 @@ def result(dayseye, dataset):
 
 
 def test_what_exists_of_a_scan_is_reduced_when_a_person_accepts_it(platform, dayseye):
-    plan = replace(PLAN, name="short").identified()
+    plan = replace(PLAN, name="lacks").identified()
     path = faults.frames_lost(platform.folder / "hasty", plan, share=0.1)
-    dataset = wait_for_state(platform, "short", "incomplete")
+    dataset = wait_for_state(platform, "lacks", "incomplete")
     told = dayseye("explain", str(path))
     assert "Beamline    hasty" in told
-    assert f"Catalogue   short {dataset.id}: incomplete" in told
-    assert "short" in dayseye("quarantine", "list", "--all")
-    assert dayseye("accept", "short", *WHY).strip() == "short is validated."
+    assert f"Catalogue   lacks {dataset.id}: incomplete" in told
+    assert "lacks" in dayseye("quarantine", "list", "--all")
+    assert dayseye("accept", "lacks", *WHY).strip() == "lacks is validated."
     platform.wait_for(lambda: result(dayseye, dataset), 120, "the result of what exists")
     found = result(dayseye, dataset)
     assert found["verdict"] == "check"
@@ -72,7 +72,7 @@ def test_an_aborted_run_is_set_aside_with_its_reason(platform, dayseye):
         headers=platform.token,
         json={
             "beamline": "hasty",
-            "path": str(path),
+            "paths": [str(path)],
             "key": "dumped-1",
             "stage": "aborted",
             "reason": "beam dump",

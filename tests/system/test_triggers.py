@@ -164,10 +164,10 @@ def test_what_is_reported_over_http_is_reduced(platform, record_property):
 
 def test_one_scan_that_all_tell_of_is_one_dataset_and_one_run(platform, measure):
     name = "told-by-all"
-    for key in ("before", "again"):
+    for key in ("before", "twice"):
         post(platform, key=key, paths=[f"{name}.nxs"], stage="started")
     measure(small_plan(name, 1.0))
-    for key in ("before", "again", "after"):
+    for key in ("before", "twice", "after"):
         post(platform, key=key, paths=[f"{name}.nxs"], stage="finished")
     reduced(platform, name)
     time.sleep(3.0)  # whatever else would come of it
