@@ -44,7 +44,7 @@ def engine(attempt: Attempt) -> dict[str, Any]:
 
 
 def package(name: str, version: str) -> dict[str, Any]:
-    """Return a package of Python."""
+    """Return a package of Python, named by its package URL."""
     return {
         "@id": f"pkg:pypi/{name}@{version}",
         "@type": "SoftwareApplication",
