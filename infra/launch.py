@@ -12,6 +12,9 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+# By Python itself, and by a shell that started us in the background or under nohup: a program must
+# hear the signals that end it.
+IGNORED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 # Loaded here: after a change of user, Python itself may lie where nothing more can be imported.
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -41,8 +44,8 @@ def main() -> None:
         os.setgid(group)
         os.setuid(user)
     set_death_signal(death_signal, parent)
-    for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(ignored_by_python, signal.SIG_DFL)
+    for ignored in IGNORED:
+        signal.signal(ignored, signal.SIG_DFL)
     try:
         os.execv(program[0], program)  # noqa: S606 - an absolute path, no shell
     except OSError as error:
