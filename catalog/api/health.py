@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from http import HTTPStatus
+from pathlib import Path
 from typing import Literal
 
 from fastapi import APIRouter
@@ -51,12 +54,14 @@ def get_status(service: ServiceDep, viewer: OperatorDep) -> Status:
 
 
 def measure(storages: list[Storage]) -> list[Disk]:
-    """Return the room on the storages that can be reached from here."""
-    disks: list[Disk] = []
+    """Return the room on the disks behind the storages that can be reached from here."""
+    roots: dict[int, list[str]] = {}
     for storage in storages:
-        try:
-            usage = shutil.disk_usage(storage.root)
-        except OSError:
-            continue  # another host's storage; it is that host's to measure
-        disks.append(Disk(storage=storage.name, free=usage.free, total=usage.total))
+        # another host's storage is that host's to measure
+        with suppress(OSError):
+            roots.setdefault(Path(storage.root).stat().st_dev, []).append(storage.root)
+    disks: list[Disk] = []
+    for folders in roots.values():
+        usage = shutil.disk_usage(folders[0])
+        disks.append(Disk(storage=os.path.commonpath(folders), free=usage.free, total=usage.total))
     return disks

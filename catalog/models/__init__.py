@@ -5,7 +5,6 @@ from catalog.models.base import Base, uuid7
 from catalog.models.custody import Hold, Replica, ReplicaFile
 from catalog.models.dataset import Calibration, Dataset, DatasetCalibration, DatasetFile
 from catalog.models.history import (
-    Bookmark,
     LifecycleEvent,
     Notification,
     Transition,
@@ -28,7 +27,6 @@ __all__ = [
     "Attempt",
     "Base",
     "Beamline",
-    "Bookmark",
     "Calibration",
     "Dataset",
     "DatasetCalibration",

@@ -98,13 +98,3 @@ class Notification(Base):
     tries: Mapped[int] = mapped_column(server_default=text("0"))
     next_try_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_error: Mapped[str | None]
-
-
-class Bookmark(Base):
-    """How far a reader of the history has come."""
-
-    __tablename__ = "bookmark"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    position: Mapped[UUID]
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

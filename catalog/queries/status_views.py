@@ -27,9 +27,9 @@ class Waiting(View):
 
 
 class Disk(View):
-    """Room on a storage."""
+    """Room on a disk."""
 
-    storage: str
+    storage: str = Field(description="the folder that all storages on this disk have in common")
     free: int = Field(description="bytes")
     total: int = Field(description="bytes")
 

@@ -169,13 +169,6 @@ CREATE INDEX ix_dataset_purged_at ON dataset (purged_at) WHERE purged_at IS NOT 
 CREATE INDEX ix_dataset_file_without_digest ON dataset_file (id)
     WHERE digest IS NULL AND gone_at IS NULL;
 
-CREATE TABLE bookmark (
-    name TEXT NOT NULL,
-    position UUID NOT NULL,
-    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT pk_bookmark PRIMARY KEY (name)
-);
-
 CREATE TABLE trigger_status (
     beamline_id TEXT NOT NULL,
     kind TEXT NOT NULL,

@@ -98,7 +98,7 @@ def test_runs(client, lives) -> None:
 
 def test_status(client, lives) -> None:
     html = read(client, "/status")
-    assert_words(html, "Status", "quarantined", "Waits longest", "needy", "Room on the storages")
+    assert_words(html, "Status", "quarantined", "Waits longest", "needy", "Room on the disks")
 
 
 @pytest.mark.parametrize("path", ["/datasets/{}", "/runs/{}", "/nothing/{}"])
