@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
@@ -275,9 +275,11 @@ def unclaimed(
     Prefect knows whether their flow runs are still to come. If not (a worker died between taking
     one and its claim), :func:`send_again`.
     """
+    long_ago = func.clock_timestamp() - older_than
     sent_again = aliased(Dispatch)
     again = select(sent_again.id).where(
-        sent_again.run_id == Dispatch.run_id, sent_again.sent_at.is_(None)
+        sent_again.run_id == Dispatch.run_id,
+        or_(sent_again.sent_at.is_(None), sent_again.sent_at >= long_ago),
     )
     heard = select(Attempt.id).where(
         Attempt.flow_run_id == Dispatch.flow_run_id,
@@ -289,7 +291,7 @@ def unclaimed(
         .join(Run, Run.id == Dispatch.run_id)
         .where(
             Run.state == RunState.WAITING,
-            Dispatch.sent_at < func.clock_timestamp() - older_than,
+            Dispatch.sent_at < long_ago,
             ~again.exists(),
         )
         .ext(distinct_on(Dispatch.run_id))

@@ -211,3 +211,17 @@ def test_unclaimed_looks_at_the_newest_dispatch_of_a_run(
         of_second = Dispatch.flow_run_id == "second"
         session.execute(update(Dispatch).where(of_second).values(id=UUID(int=1)))
     assert [row.flow_run_id for row in recovery.unclaimed(session, MINUTE)] == ["second"]
+
+
+def test_a_run_that_was_sent_again_just_now_is_not_unclaimed(
+    session: Session, sight: Sight
+) -> None:
+    seen = sight()
+    assert seen.run_id is not None
+    (row,) = outbox.unsent(session, 10)
+    outbox.mark_sent(session, row.id, "first")
+    session.execute(update(Dispatch).values(sent_at=Dispatch.sent_at - 2 * MINUTE))
+    recovery.send_again(session, seen.run_id, "its process was killed")
+    (row,) = outbox.unsent(session, 10)
+    outbox.mark_sent(session, row.id, "second")
+    assert recovery.unclaimed(session, MINUTE) == []
