@@ -16,6 +16,7 @@ from catalog.queries import (
     Status,
     TriggerState,
 )
+from infra.commands.tables import empty_table
 
 COLOURS = {
     "completed": "green", "validated": "green", "ok": "green", "ready": "green", "done": "green",
@@ -28,7 +29,7 @@ COLOURS = {
 
 def datasets(found: Sequence[DatasetSummary]) -> RenderableType:
     """Show datasets, one a line."""
-    table = _table("taken", "name", "beamline", "state", "run", "result", "id")
+    table = empty_table("taken", "name", "beamline", "state", "run", "result", "id")
     for view in found:
         table.add_row(
             _time(view.taken_at),
@@ -47,12 +48,12 @@ def detail(view: DatasetDetail) -> RenderableType:
     head = Table.grid(padding=(0, 2))
     for name, value in _facts(view).items():
         head.add_row(Text(name, style="dim"), value)
-    files = _table("role", "size", "path")
+    files = empty_table("role", "size", "path")
     for file in view.files:
         files.add_row(
             file.role, f"{file.size:,}", " ".join(filter(None, (file.path, file.inner_path)))
         )
-    events = _table("at", "event", "who", "why")
+    events = empty_table("at", "event", "who", "why")
     for event in view.events:
         events.add_row(_time(event.at), event.event, event.actor, event.reason or "")
     return Group(
@@ -76,7 +77,9 @@ def _facts(view: DatasetDetail) -> dict[str, RenderableType]:
 
 def runs(found: Sequence[RunSummary]) -> RenderableType:
     """Show runs, one a line."""
-    table = _table("asked", "dataset", "version", "state", "attempts", "seconds", "by", "why", "id")
+    table = empty_table(
+        "asked", "dataset", "version", "state", "attempts", "seconds", "by", "why", "id"
+    )
     for run in found:
         table.add_row(
             _time(run.created_at),
@@ -94,7 +97,7 @@ def runs(found: Sequence[RunSummary]) -> RenderableType:
 
 def status_tables(found: Status) -> list[RenderableType]:
     """Show the counts, the beamlines with their triggers, and what work waits for."""
-    counts = _table("what", "count")
+    counts = empty_table("what", "count")
     for name in ("waiting", "running", "failed", "quarantined", "waiting_for_calibration"):
         counts.add_row(name.replace("_", " "), str(getattr(found, name)))
     counts.add_row("incomplete", str(found.incomplete))
@@ -108,14 +111,14 @@ def status_tables(found: Status) -> list[RenderableType]:
     counts.add_row("oldest waiting", f"{oldest.name} since {_time(oldest.since)}" if oldest else "")
     for disk in found.disks:
         counts.add_row(f"free on {disk.storage}", f"{disk.free / 1e9:.1f} GB")
-    waits = _table("dispatches", "wait for")
+    waits = empty_table("dispatches", "wait for")
     for reason in found.waits_for:
         waits.add_row(str(reason.dispatches), reason.waits_for)
     return [counts, _beamlines(found.beamlines), *([waits] if found.waits_for else [])]
 
 
 def _beamlines(found: Sequence[BeamlineState]) -> RenderableType:
-    table = _table("beamline", "state", "backlog", "running", "last arrival", "triggers")
+    table = empty_table("beamline", "state", "backlog", "running", "last arrival", "triggers")
     for each in found:
         paused = f"since {_time(each.paused_at)}, {each.paused_by}: " if each.paused_at else ""
         table.add_row(
@@ -147,7 +150,7 @@ def _count(number: int) -> Text:
 
 def status(found: Status, services: Mapping[str, Mapping[str, Any]]) -> list[RenderableType]:
     """Show the services, the counts and the beamlines."""
-    table = _table("service", "state", "process", "ready after", "restarts", "")
+    table = empty_table("service", "state", "process", "ready after", "restarts", "")
     for name, each in services.items():
         seconds = each["seconds_to_ready"]
         table.add_row(
@@ -163,16 +166,9 @@ def status(found: Status, services: Mapping[str, Mapping[str, Any]]) -> list[Ren
 
 def findings(found: Sequence[Any]) -> RenderableType:
     """Show what the doctor found."""
-    table = _table("what", "", "found", "how to mend it")
+    table = empty_table("what", "", "found", "how to mend it")
     for finding in found:
         table.add_row(finding.what, _state(finding.level), finding.found, finding.mend)
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in ("id", "taken", "asked", "at"))
     return table
 
 

@@ -6,11 +6,12 @@ from rich.console import Group
 from rich.table import Table
 
 from catalog.custody.views import Archived, Custody, Purgeable, Purged, Verified
+from infra.commands.tables import empty_table
 
 
 def archived(views: Sequence[Archived]) -> Table:
     """Show what was copied."""
-    table = Table("dataset", "copy at", "state", "files", "copied now", "size")
+    table = empty_table("dataset", "copy at", "state", "files", "copied now", "size")
     for view in views:
         table.add_row(
             view.name, view.place, view.state, str(view.files), str(view.copied), size(view.bytes)
@@ -20,7 +21,7 @@ def archived(views: Sequence[Archived]) -> Table:
 
 def verified(views: Sequence[Verified]) -> Group:
     """Show what is damaged, and how much was read."""
-    table = Table("dataset", "where", "file", "what is wrong", style="red")
+    table = empty_table("dataset", "where", "file", "what is wrong", style="red")
     for view in views:
         for each in view.findings:
             table.add_row(view.name, each.where, each.path, each.problem)
@@ -32,7 +33,7 @@ def verified(views: Sequence[Verified]) -> Group:
 
 def purgeables(views: Sequence[Purgeable]) -> Group:
     """Show what a purge would remove, and what it would leave."""
-    table = Table("dataset", "kind", "files", "size", "may go", "why")
+    table = empty_table("dataset", "kind", "files", "size", "may go", "why")
     for view in views:
         may = "yes" if view.allowed else "no"
         table.add_row(
@@ -51,7 +52,7 @@ def purgeables(views: Sequence[Purgeable]) -> Group:
 
 def purged(views: Sequence[Purged]) -> Table:
     """Show what was removed."""
-    table = Table("dataset", "files removed", "size", "left")
+    table = empty_table("dataset", "files removed", "size", "left")
     for view in views:
         table.add_row(view.name, str(view.removed), size(view.bytes), "\n".join(view.left))
     return table
@@ -59,7 +60,7 @@ def purged(views: Sequence[Purged]) -> Table:
 
 def kept(view: Custody) -> Group:
     """Show a dataset's copies and holds."""
-    copies = Table("copy at", "state", "files", "size", "verified", "keep until", "note")
+    copies = empty_table("copy at", "state", "files", "size", "verified", "keep until", "note")
     for each in view.copies:
         copies.add_row(
             each.place,
@@ -70,7 +71,7 @@ def kept(view: Custody) -> Group:
             f"{each.retention_until:%Y-%m-%d}" if each.retention_until else "for ever",
             each.note or "",
         )
-    holds = Table("held by", "since", "why", "released")
+    holds = empty_table("held by", "since", "why", "released")
     for each in view.holds:
         released = f"{each.released_at:%Y-%m-%d} by {each.released_by}" if each.released_at else ""
         holds.add_row(each.actor, f"{each.created_at:%Y-%m-%d %H:%M}", each.reason, released)

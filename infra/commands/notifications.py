@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.commands.common import Json, Limit, catalogue, print_json
+from infra.commands.tables import empty_table
 from infra.settings import ConfigurationError, load_settings
 
 app = typer.Typer()
@@ -72,7 +73,7 @@ def _plain(row: Any) -> dict[str, Any]:
 
 
 def _table(rows: Sequence[Any]) -> Table:
-    table = Table("at (UTC)", "kind", "beamline", "message", "sent")
+    table = empty_table("at (UTC)", "kind", "beamline", "message", "sent")
     for row in rows:
         sent = ", ".join(row.delivered) or "to nobody" if row.sent_at else row.last_error or "waits"
         at = f"{row.at:%Y-%m-%d %H:%M:%S}"

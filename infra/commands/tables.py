@@ -5,14 +5,22 @@ from datetime import datetime
 
 from rich.table import Table
 
+UNBROKEN = ("id", "at", "at (UTC)", "made", "expires", "taken", "asked")
+
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """Make a table; ids and times are never broken."""
-    made = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        made.add_column(column, overflow="fold", no_wrap=column in ("id", "at", "made", "expires"))
+    """Make a table; ids and times are never broken, and nothing is cut off."""
+    made = empty_table(*columns)
     for row in rows:
         made.add_row(*row)
+    return made
+
+
+def empty_table(*columns: str, style: str = "") -> Table:
+    """Make a table whose rows are still to come."""
+    made = Table(box=None, pad_edge=False, header_style="dim", style=style)
+    for column in columns:
+        made.add_column(column, overflow="fold", no_wrap=column in UNBROKEN)
     return made
 
 
