@@ -16,7 +16,13 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "browser"
-DEMO = "import infra.demo, pathlib, sys; infra.demo.run_demo(pathlib.Path(sys.argv[1]))"
+# A shell that starts the tests in the background lets its children ignore Ctrl-C.
+DEMO = """
+import pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from infra.demo import run_demo
+run_demo(pathlib.Path(sys.argv[1]))
+"""
 UP = "stays up until Ctrl-C"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = (
