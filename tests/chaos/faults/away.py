@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from tests.chaos.platform import alive, family
 from tests.chaos.world import World, Wound, wait_for
@@ -17,15 +17,32 @@ def service(name: str, seconds: float):
     def inject(world: World) -> Wound:
         pid = world.ready(name)
         doomed = family(pid)
-        os.kill(pid, signal.SIGKILL)
         world.doomed += doomed
-        wait_for(f"{name} is gone", lambda: not alive(doomed), 20)
-        with kept(world.platform.life.addresses.port(name)):
+        port = world.platform.life.addresses.port(name)
+        with ExitStack() as away:
+            with held_still(world.platform.life.process.pid):
+                os.kill(pid, signal.SIGKILL)
+                wait_for(f"{name} is gone", lambda: not alive(doomed), 20)
+                away.enter_context(kept(port))
             time.sleep(seconds)
             assert not world.is_ready(name), f"{name} was not away"
         return Wound(f"process {pid}", lambda: world.is_ready(name, other_than=pid), 240)
 
     return inject
+
+
+@contextmanager
+def held_still(supervisor: int) -> Iterator[None]:
+    """Stop the supervisor: else it starts the service again before its port is ours.
+
+    What a service had below it can outlive it by more than the half second after which the
+    supervisor starts it again.
+    """
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
 
 
 @contextmanager
