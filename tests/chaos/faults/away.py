@@ -1,5 +1,6 @@
 """A service that is away for a while: nobody answers at its port, and it cannot come back."""
 
+import errno
 import os
 import signal
 import socket
@@ -50,6 +51,17 @@ def kept(port: int) -> Iterator[None]:
     """Hold a port without listening."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", port))
+        wait_for(f"port {port} is free", lambda: is_bound(holder, port), 20)
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         yield
+
+
+def is_bound(holder: socket.socket, port: int) -> bool:
+    """Try to bind; a process whose main thread is dead may hold its sockets a little longer."""
+    try:
+        holder.bind(("127.0.0.1", port))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
