@@ -59,6 +59,7 @@ class DXchangeReader:
     """Reader of DXchange files."""
 
     name: str = "dxchange"
+    technique: str = "ct"
 
     def entries(self, path: Path) -> list[Entry]:
         """Look at a file; see `tasks.io.scan.Reader`."""

@@ -53,6 +53,7 @@ class NXtomoReader:
     """Reader of NXtomo files, of one or several entries."""
 
     name: str = "nxtomo"
+    technique: str = "ct"
 
     def entries(self, path: Path) -> list[Entry]:
         """Look at a file; see `tasks.io.scan.Reader`."""

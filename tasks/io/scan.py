@@ -117,9 +117,14 @@ class Scan(Protocol):
 
 
 class Reader(Protocol):
-    """What a format must offer; readers join through the entry-point group ``dayseye.readers``."""
+    """
+    What a format must offer; readers join through the entry-point group ``dayseye.readers``.
+
+    Only the readers of a beamline's technique look at its files.
+    """
 
     name: str
+    technique: str
 
     def entries(self, path: Path) -> list[Entry]:
         """
@@ -136,8 +141,8 @@ class Reader(Protocol):
         """
         ...
 
-    def open(self, reference: ScanReference) -> Scan:
-        """Open one scan read-only."""
+    def open(self, reference: ScanReference) -> Any:
+        """Open one dataset read-only: a `Scan`, or for ``xas`` a `tasks.io.spectra.Spectra`."""
         ...
 
 
@@ -162,6 +167,14 @@ def readers() -> dict[str, Reader]:
     return {point.name: cast(Reader, point.load()) for point in entry_points(group=READERS)}
 
 
+def readers_of(technique: str | None) -> dict[str, Reader]:
+    """Return the installed readers of a technique by name; of all techniques if it is None."""
+    known = readers()
+    if technique is None:
+        return known
+    return {name: each for name, each in known.items() if each.technique == technique}
+
+
 def open_scan(reference: ScanReference) -> Scan:
     """
     Open a scan read-only with the reader of its format.
@@ -173,7 +186,12 @@ def open_scan(reference: ScanReference) -> Scan:
     DataError
         The scan cannot be read, or no installed reader knows its format.
     """
-    known = readers()
+    return cast(Scan, open_dataset(reference, "ct"))
+
+
+def open_dataset(reference: ScanReference, technique: str) -> Any:
+    """Open a dataset read-only with that reader of a technique whose format it has."""
+    known = readers_of(technique)
     if reference.format:
         if reference.format not in known:
             raise DataError(

@@ -85,6 +85,7 @@ class TiffFolderReader:
     """Reader of folders of TIFF images."""
 
     name: str = "tiff_folder"
+    technique: str = "ct"
 
     def entries(self, path: Path) -> list[Entry]:
         """Look at a folder; see `tasks.io.scan.Reader`."""

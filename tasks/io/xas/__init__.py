@@ -1,0 +1,1 @@
+"""Readers and writers of absorption spectra, one module per format."""
