@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from tasks.arrays import Host
+from tasks.figures import ACCENT, INK, label_axes, label_colours, new_figure, save_png, set_title
 
 _MM_PER_M = 1e3
-_INK, _PAPER = "#1f2933", "#ffffff"
-_ACCENT = "#d9480f"  # for the one thing in a picture that is to be found
 
 
 def grey_limits(*slices: Host) -> tuple[float, float]:
@@ -74,7 +73,7 @@ def draw_slices(
     limits = grey_limits(horizontal, frontal, lateral)
     height, width = horizontal.shape
     depth = max(frontal.shape[0], 0.18 * width)  # a flat volume is stretched, or nothing is seen
-    figure = _figure(9.2, 9.2 * (0.84 * (height + depth) / (width + depth)) + 0.9)
+    figure = new_figure(9.2, 9.2 * (0.84 * (height + depth) / (width + depth)) + 0.9)
     grid: Any = figure.add_gridspec(
         2,
         3,
@@ -96,9 +95,9 @@ def draw_slices(
     for place, pixels, names in views:
         image = _show(figure.add_subplot(place), pixels, limits, pixel_size, names)
     bar: Any = figure.colorbar(image, cax=figure.add_subplot(grid[0, 2]))
-    _colour_bar(bar, f"attenuation ({units})")
-    _title(figure, title)
-    return _save(figure, path)
+    label_colours(bar, f"attenuation ({units})")
+    set_title(figure, title)
+    return save_png(figure, path)
 
 
 def draw_sinogram(
@@ -127,7 +126,7 @@ def draw_sinogram(
     Path
         The file.
     """
-    figure = _figure(9.2, 5.2)
+    figure = new_figure(9.2, 5.2)
     axes: Any = figure.add_axes((0.08, 0.1, 0.78, 0.8))
     first, last = np.rad2deg(float(angles[0])), np.rad2deg(float(angles[-1]))
     image = axes.imshow(
@@ -139,7 +138,7 @@ def draw_sinogram(
         extent=(-0.5, sinogram.shape[1] - 0.5, last, first),
         interpolation="antialiased",
     )
-    axes.axvline(rotation_axis, color=_ACCENT, linewidth=1.2, linestyle=(0, (6, 4)))
+    axes.axvline(rotation_axis, color=ACCENT, linewidth=1.2, linestyle=(0, (6, 4)))
     axes.annotate(
         f"axis {rotation_axis:.2f}",
         (rotation_axis, 1.0),
@@ -147,14 +146,14 @@ def draw_sinogram(
         xytext=(0, 4),
         textcoords="offset points",
         ha="center",
-        color=_ACCENT,
+        color=ACCENT,
         fontsize=9,
     )
-    _label(axes, "column (pixels)", "angle (degrees)")
+    label_axes(axes, "column (pixels)", "angle (degrees)")
     bar: Any = figure.colorbar(image, cax=figure.add_axes((0.88, 0.1, 0.018, 0.8)))
-    _colour_bar(bar, "absorbance")
-    _title(figure, f"{title}   row {row}".strip())
-    return _save(figure, path)
+    label_colours(bar, "absorbance")
+    set_title(figure, f"{title}   row {row}".strip())
+    return save_png(figure, path)
 
 
 def draw_axis_sweep(
@@ -192,7 +191,7 @@ def draw_axis_sweep(
     limits = grey_limits(*slices)
     across = min(len(slices), 4 if len(slices) > 3 else 3)
     down = -(-len(slices) // across)
-    figure = _figure(3.0 * across + 0.2, 3.25 * down + 0.5)
+    figure = new_figure(3.0 * across + 0.2, 3.25 * down + 0.5)
     nearest = int(np.argmin([abs(axis - chosen) for axis in rotation_axes]))
     grid: Any = figure.add_gridspec(
         down,
@@ -210,12 +209,12 @@ def draw_axis_sweep(
         axes.set(xticks=[], yticks=[])
         here = index == nearest
         label = f"{axis:.2f}  (in use)" if here else f"{axis:.2f}  ({axis - chosen:+.2f})"
-        colour = _ACCENT if here else _INK
+        colour = ACCENT if here else INK
         axes.set_title(label, fontsize=10, color=colour, fontweight="bold" if here else None, pad=4)
         for spine in axes.spines.values():
             spine.set(color=colour, linewidth=2.5 if here else 0.5)
-    _title(figure, f"{title}   row {row}: rotation axis in columns".strip())
-    return _save(figure, path)
+    set_title(figure, f"{title}   row {row}: rotation axis in columns".strip())
+    return save_png(figure, path)
 
 
 def sweep_offsets(columns: int, count: int = 7) -> list[float]:
@@ -259,41 +258,8 @@ def _show(
         interpolation="antialiased",
     )
     across, down = (f"{name} ({unit})" if name else "" for name in names)
-    _label(axes, across, down)
+    label_axes(axes, across, down)
     axes.locator_params(nbins=5, min_n_ticks=2)
     if not down:
         axes.set_yticklabels([])
     return image
-
-
-def _figure(width: float, height: float) -> Any:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), dpi=130, facecolor=_PAPER)
-
-
-def _label(axes: Any, across: str, down: str) -> None:
-    axes.set_xlabel(across, fontsize=9, color=_INK)
-    axes.set_ylabel(down, fontsize=9, color=_INK)
-    axes.tick_params(labelsize=8, colors=_INK, length=3)
-    for spine in axes.spines.values():
-        spine.set(color=_INK, linewidth=0.6)
-
-
-def _colour_bar(bar: Any, label: str) -> None:
-    bar.set_label(label, fontsize=9, color=_INK)
-    bar.ax.tick_params(labelsize=8, colors=_INK, length=3)
-    bar.outline.set_linewidth(0.6)
-
-
-def _title(figure: Any, text: str) -> None:
-    top = 1 - 0.14 / figure.get_figheight()
-    figure.text(0.02, top, text, fontsize=11, fontweight="bold", color=_INK, va="top")
-
-
-def _save(figure: Any, path: Path) -> Path:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(path)
-    return path
