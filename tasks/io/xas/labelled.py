@@ -36,6 +36,10 @@ class Labelled:
         By channel name.
     dark_is_per_second
         Whether the dark currents count per second; then channels become rates too.
+    uid
+        The scan's own, where the acquisition gives one.
+    inner_path
+        Its name inside the file; empty where there is only one.
     """
 
     where: str
@@ -49,6 +53,7 @@ class Labelled:
     gain: Mapping[str, float] = field(default_factory=dict[str, float])
     dark_is_per_second: bool = False
     uid: str | None = None
+    inner_path: str = ""
 
     def unit(self, column: int) -> str:
         """Return the unit of a column, or an empty text."""
