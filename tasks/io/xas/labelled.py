@@ -12,9 +12,7 @@ from tasks.io.spectra import F, Facts, Mode
 from tasks.io.xas.channels import Channels, Read, held, without_gaps
 from tasks.io.xas.elements import edge_energies
 from tasks.io.xas.energy import from_angle, scale_to_ev
-from tasks.io.xas.labels import Assigned, Fluorescence, assign, joined
-
-CHANNELS = ("i0", "i1", "i2")
+from tasks.io.xas.labels import CHANNEL_ORDER, Assigned, Fluorescence, assign, joined
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ def _is_live(values: F) -> bool:
 
 
 def _single(table: Labelled, found: Assigned) -> dict[str, F]:
-    columns = {name: found.single[name] for name in CHANNELS if name in found.single}
+    columns = {name: found.single[name] for name in CHANNEL_ORDER if name in found.single}
     values = {name: table.values[:, column] for name, column in columns.items()}
     return {name: each for name, each in values.items() if _is_live(each)}
 
@@ -173,7 +171,7 @@ def _fluorescence(
     table: Labelled, channels: tuple[Fluorescence, ...], time: F | None
 ) -> tuple[list[Read], list[Read], list[Read]]:
     """Return counts, input rates and output rates of the channels, where all have rates."""
-    counts = [held(table.values[:, each.column]) for each in channels]
+    counts = [held(_counts(table, each, time)) for each in channels]
     input_rates: list[Read] = []
     output_rates: list[Read] = []
     for each in channels:
@@ -190,6 +188,14 @@ def _fluorescence(
         input_rates.append(held(entered))
         output_rates.append(held(output))
     return counts, input_rates, output_rates
+
+
+def _counts(table: Labelled, channel: Fluorescence, time: F | None) -> F:
+    """Return a channel's counts; its dark counts, for which `RawSpectra` has no room, are off."""
+    values = table.values[:, channel.column]
+    if not table.dark_is_per_second or time is None:
+        return values
+    return values / time - table.dark.get(table.labels[channel.column], 0.0)
 
 
 def _said(table: Labelled, channel: Fluorescence) -> str:

@@ -39,6 +39,7 @@ NAMES: dict[str, tuple[set[str], set[str]]] = {
     "reference": ({"murefer", "muref", "normrefer"}, set()),
 }
 MU = ("transmission", "fluorescence", "reference")
+CHANNEL_ORDER = ("i0", "i1", "i2")
 VAGUE = {"mu", "mux", "xmu", "mue"}
 """Absorption of whatever kind."""
 NUMBERED = {
@@ -51,7 +52,7 @@ NUMBERED = {
     "bl1606id1mcsdelay": "acqdwellmsec",
 }
 FLUORESCENCE = {"if", "ifl", "iff", "ifluor", "ifluo", "fluor", "fluo", "fluorescence", "lytle"}
-COUNTED = re.compile(r"(ifluor|fluor|fluo|dtc|roi|det|sca|ge|xmaproi)_?(\d+)")
+COUNTED = re.compile(r"(ifluor|fluor|fluo|dtc|roi|sca|ge|xmaproi)_?(\d+)")
 NOT_COUNTS = {"dxp", "icr", "ocr", "gain", "fbk", "live", "real", "clock", "dtfactor"}
 INPUT = re.compile(r"(true)?icr\d*|input(counts|rate)\d*")
 OUTPUT = re.compile(r"ocr\d*|output(counts|rate)\d*")
