@@ -10,7 +10,6 @@ differentiation are linear, so that for each window on a grid they are one matri
 """
 
 import functools
-from typing import Any
 
 import numpy as np
 
@@ -66,8 +65,10 @@ def find_e0(energy: Array, mu: Array) -> Array:
 
 
 def _refine(grid: Host, mu: Array, index: int) -> Array:
-    """Search again about a grid point, smoothed; (spectra,) energies."""
+    """Search again about a grid point, smoothed; (spectra,) energies. Point 0 is no edge."""
     xp = namespace(mu)
+    if index == 0:
+        return xp.full((mu.shape[0],), xp.nan, dtype=mu.dtype)
     first, last = max(_MARGIN, index - _REACH), min(index + _REACH, len(grid) - _MARGIN)
     about = float(grid[index])
     if index < _EARLY * len(grid):
@@ -100,7 +101,7 @@ def _steepest(slope: Array) -> Array:
 def _threshold(height: Array) -> Array:
     """Choose for each spectrum how steep is steep; (spectra, 1)."""
     xp = namespace(height)
-    chosen: Any = 0.0
+    chosen = xp.zeros_like(height[:, :1])
     for level in reversed(_STEEP):
         enough = xp.sum(xp.astype(height > level, xp.int64), axis=1, keepdims=True) >= 3
         chosen = xp.where(enough, level, chosen)

@@ -208,5 +208,5 @@ def shells_of_neighbours() -> Inputs:
 def one_shell() -> Inputs:
     """Transform random chi(R) back."""
     rng = np.random.default_rng(8)
-    r = np.pi / (POINTS * 0.05) * np.arange(327)
-    return (r, rng.normal(size=(3, 327)) + 1j * rng.normal(size=(3, 327))), {}
+    r = np.pi / (POINTS * 0.05) * np.arange(326)
+    return (r, rng.normal(size=(3, 326)) + 1j * rng.normal(size=(3, 326))), {}

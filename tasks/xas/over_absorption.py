@@ -40,8 +40,9 @@ def over_absorption_alpha(
     Returns
     -------
     float
-        (mu(fluorescence) sin(in) / sin(out) + mu(below the edge)) / step of mu at the edge. Large
-        for a dilute sample, 1 or 2 for a pure compound.
+        (mu(fluorescence) sin(in) / sin(out) + mu(below the edge)) / step of the absorber alone (in
+        a dilute sample all else falls by more over the edge). Large for a dilute sample, 1 or 2
+        for a pure compound.
 
     Raises
     ------
@@ -55,9 +56,11 @@ def over_absorption_alpha(
             "are measured from the surface of the sample."
         )
     energies = _energies(element, edge)
-    at_line, below, above = _attenuation(_mass_fractions(formula, element), energies)
+    fractions = _mass_fractions(formula, element)
+    absorber = _attenuation(element, fractions[element], energies)
+    sample = np.sum([_attenuation(*part, energies) for part in fractions.items()], axis=0)
     tilt = np.sin(np.deg2rad(angle_in)) / np.sin(np.deg2rad(angle_out))
-    return float((at_line * tilt + below) / (above - below))
+    return float((sample[0] * tilt + sample[1]) / (absorber[2] - absorber[1]))
 
 
 @algorithm("xas.correct_over_absorption", version="1", rtol=1e-12)
@@ -119,7 +122,6 @@ def _mass_fractions(formula: str, element: str) -> dict[str, float]:
     return {name: mass / sum(masses.values()) for name, mass in masses.items()}
 
 
-def _attenuation(fractions: dict[str, float], energies: Host) -> Host:
-    """Attenuation per mass, cm²/g; the density of the sample drops out."""
-    parts = [part * np.asarray(_xraydb.mu_elam(name, energies)) for name, part in fractions.items()]
-    return np.sum(parts, axis=0)
+def _attenuation(element: str, fraction: float, energies: Host) -> Host:
+    """Attenuation by one element per mass of the sample, cm²/g; the density drops out."""
+    return fraction * np.asarray(_xraydb.mu_elam(element, energies), dtype=float)
