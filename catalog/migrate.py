@@ -12,7 +12,15 @@ from sqlalchemy import Connection, text
 from catalog.connection import connect
 from catalog.errors import DatabaseTooNew
 
-APPEND_ONLY = ("lifecycle_event", "step", "lineage", "verdict")
+APPEND_ONLY = (
+    "lifecycle_event",
+    "step",
+    "lineage",
+    "verdict",
+    "library",
+    "library_spectrum",
+    "library_retirement",
+)
 READ_ONLY = ("transition", "alembic_version")
 LOCK = 0x6461797365796500  # "dayseye": two migrations at once wait for each other
 

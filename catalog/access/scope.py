@@ -1,8 +1,9 @@
 """Sessions in which only that exists which a viewer may see.
 
-The condition is put on every mention of :class:`~catalog.models.Dataset` in every query of such a
-session, joins and aliases included, so that a new query cannot forget it. A query in bare SQL, or
-one that names no dataset, must ask :meth:`Viewer.sees` itself.
+The condition is put on every mention of :class:`~catalog.models.Dataset` and of
+:class:`~catalog.models.Library` in every query of such a session, joins and aliases included, so
+that a new query cannot forget it. A query in bare SQL, or one that names neither (that of a
+library's spectra without their library), must ask the :class:`Viewer` itself.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, event, or_, select
+from sqlalchemy import Engine, and_, event, literal, or_, select
 from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState, Session, with_loader_criteria
 
 from catalog.access.viewer import EVERYTHING, Viewer
 from catalog.errors import Forbidden, NotFound
-from catalog.models import Dataset
+from catalog.models import Dataset, Library
 
 
 class ViewedSession(Session):
-    """A session that finds no dataset which its viewer may not see."""
+    """A session that finds no dataset and no library which its viewer may not see."""
 
     def __init__(self, engine: Engine, viewer: Viewer, **options: Any) -> None:
         super().__init__(engine, **options)
@@ -31,7 +32,8 @@ def _hide(state: ORMExecuteState) -> None:
     session = state.session
     if not isinstance(session, ViewedSession) or session.viewer.sees_all or not state.is_select:
         return
-    state.statement = state.statement.options(visible_to(session.viewer))
+    viewer = session.viewer
+    state.statement = state.statement.options(visible_to(viewer), libraries_visible_to(viewer))
 
 
 def visible_to(viewer: Viewer) -> LoaderCriteriaOption:
@@ -44,6 +46,19 @@ def visible_to(viewer: Viewer) -> LoaderCriteriaOption:
     return with_loader_criteria(
         Dataset,
         lambda dataset: or_(dataset.visibility == word, dataset.proposal_id.in_(proposals)),
+        include_aliases=True,
+    )
+
+
+def libraries_visible_to(viewer: Viewer) -> LoaderCriteriaOption:
+    """Return :meth:`Viewer.sees_library` for all mentions of libraries in a query."""
+    word, proposals = viewer.open_visibility, viewer.proposals
+    return with_loader_criteria(
+        Library,
+        lambda library: or_(
+            and_(library.proposal_id.is_(None), literal("public") == word),
+            library.proposal_id.in_(proposals),
+        ),
         include_aliases=True,
     )
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, true
+from sqlalchemy import ColumnElement, and_, literal, or_, true
 
-from catalog.models import Dataset
+from catalog.models import Dataset, Library
 from catalog.states import Role
 
 
@@ -71,6 +71,16 @@ class Viewer:
         return or_(
             dataset.visibility == self.open_visibility, dataset.proposal_id.in_(self.proposals)
         )
+
+    def sees_library(self, library: Any = Library) -> ColumnElement[bool]:
+        """Return the condition that a spectral library fulfils which they may see.
+
+        One without a proposal is open to everybody, as public data are.
+        """
+        if self.sees_all:
+            return true()
+        is_open = and_(library.proposal_id.is_(None), literal(self.open_visibility) == "public")
+        return or_(is_open, library.proposal_id.in_(self.proposals))
 
     @property
     def open_visibility(self) -> str:

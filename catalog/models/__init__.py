@@ -10,6 +10,7 @@ from catalog.models.history import (
     Transition,
     VerdictRecord,
 )
+from catalog.models.library import Library, RetirementRecord, SpectrumRecord
 from catalog.models.place import (
     Beamline,
     FlowSchema,
@@ -35,6 +36,7 @@ __all__ = [
     "FlowSchema",
     "Hold",
     "Inbox",
+    "Library",
     "LifecycleEvent",
     "Lineage",
     "Notification",
@@ -42,8 +44,10 @@ __all__ = [
     "Proposal",
     "Replica",
     "ReplicaFile",
+    "RetirementRecord",
     "Run",
     "Sample",
+    "SpectrumRecord",
     "Step",
     "Storage",
     "Transition",

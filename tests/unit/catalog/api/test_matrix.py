@@ -16,6 +16,7 @@ from sqlalchemy import Engine, make_url, select, text
 from sqlalchemy.orm import Session
 from starlette.routing import Mount, Route
 
+from catalog import library
 from catalog.access import EVERYTHING, Viewer, grants, tokens, visibility
 from catalog.api import create_app
 from catalog.connection import connect
@@ -78,6 +79,11 @@ MATRIX = {
     "POST /api/beamlines/{beamline}/resume": STAFF,
     "POST /api/datasets/{dataset_id}/verdicts": CHANGE,
     "POST /api/datasets/{dataset_id}/visibility": CHANGE,
+    "GET /api/libraries": LIST,
+    "GET /api/libraries/{name}/spectra": DATASET,
+    "POST /api/libraries/{name}/spectra": CHANGE,
+    "GET /api/library-spectra/{spectrum_id}": DATASET,
+    "POST /api/library-spectra/{spectrum_id}/retire": CHANGE,
     "POST /api/arrivals": REPORTER,
     "GET /api/health": OPEN,
     "GET /api/openapi.json": OPEN,
@@ -99,7 +105,7 @@ MATRIX = {
 
 @dataclass
 class Data:
-    """A scan with a result, its run and a picture, and who sees them."""
+    """A scan with a result, its run and a picture, a library of its team, and who sees them."""
 
     label: str
     proposal: str | None
@@ -107,9 +113,15 @@ class Data:
     derived: UUID
     run: UUID
     file: UUID
+    spectrum: UUID
+
+    @property
+    def library(self) -> str:
+        return f"library of {self.raw}"
 
     def secrets(self) -> set[str]:
-        return {f"scan-{self.label}", str(self.raw), str(self.derived), str(self.run)}
+        known = (self.raw, self.derived, self.run, self.spectrum)
+        return {f"scan-{self.label}", *map(str, known)}
 
     def seen_by(self, asker: str) -> bool:
         if asker in ("staff", "installation"):
@@ -206,7 +218,20 @@ def reduced(world, label: str, proposal: str | None) -> Data:
                 DatasetFile.dataset_id == derived, DatasetFile.media_type == "image/png"
             )
         ).one()
-    return Data(label, proposal, raw, derived, held.run_id, file)
+    spectrum = a_library(world.engine, label, proposal, raw)
+    return Data(label, proposal, raw, derived, held.run_id, file, spectrum)
+
+
+def a_library(engine: Engine, label: str, proposal: str | None, raw: UUID) -> UUID:
+    """Make a library with a spectrum that is seen by who sees the scan, and return the latter."""
+    whose = None if label == "public" else proposal or "other"
+    with Session(engine) as session, session.begin():
+        made = library.create(session, f"library of {raw}", actor="test", proposal=whose)
+        numbers = [float(number) for number in range(7000, 7100)]
+        new = library.new_spectrum(
+            name=f"scan-{label}", compound="x", element="Fe", edge="K", energy=numbers, mu=numbers
+        )
+        return library.add(session, made, new, actor="test").id
 
 
 def show(session: Session, dataset: UUID, to: str, until: datetime | None = None) -> None:
@@ -280,6 +305,8 @@ def ask(client: TestClient, facility: Facility, route: str, asker: str, about: D
         "dataset_id": dataset,
         "run_id": about.run,
         "file_id": about.file,
+        "name": about.library,
+        "spectrum_id": about.spectrum,
         "token_id": uuid4(),
         "principal": "nobody",
         "proposal": "nothing",
