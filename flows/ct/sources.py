@@ -1,9 +1,8 @@
-"""From a claim's inputs to the references that the CT algorithms read."""
+"""From a claim's inputs to the scan and the calibrations that the CT algorithms read."""
 
-from catalog.runs import Claim, InputFile
+from catalog.runs import Claim
+from flows.sources import data_of, references
 from tasks.ct.sinograms import ScanSources
-from tasks.errors import DataError
-from tasks.io.scan import ScanReference
 
 
 def scan_sources(claim: Claim) -> ScanSources:
@@ -24,17 +23,6 @@ def scan_sources(claim: Claim) -> ScanSources:
     DataError
         The catalogue names no data file for this dataset.
     """
-    data = _references(claim, "data", "series")
-    if not data:
-        raise DataError(f"{claim.dataset_name} has no data file in the catalogue: ingest it again.")
     return ScanSources(
-        scan=data[0], flats=_references(claim, "flat"), darks=_references(claim, "dark")
+        scan=data_of(claim), flats=references(claim, "flat"), darks=references(claim, "dark")
     )
-
-
-def _references(claim: Claim, *roles: str) -> tuple[ScanReference, ...]:
-    return tuple(_reference(file) for file in claim.inputs if file.role in roles)
-
-
-def _reference(file: InputFile) -> ScanReference:
-    return ScanReference(str(file.path), file.inner_path, file.format)

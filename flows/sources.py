@@ -1,0 +1,28 @@
+"""From a claim's inputs to the references that algorithms read."""
+
+from catalog.runs import Claim, InputFile
+from tasks.errors import DataError
+from tasks.io.scan import ScanReference
+
+
+def data_of(claim: Claim) -> ScanReference:
+    """Return where the data of a run stand.
+
+    Raises
+    ------
+    DataError
+        The catalogue names no data file for this dataset.
+    """
+    data = references(claim, "data", "series")
+    if not data:
+        raise DataError(f"{claim.dataset_name} has no data file in the catalogue: ingest it again.")
+    return data[0]
+
+
+def references(claim: Claim, *roles: str) -> tuple[ScanReference, ...]:
+    """Return the inputs of a run that have one of these roles, in their order."""
+    return tuple(_reference(file) for file in claim.inputs if file.role in roles)
+
+
+def _reference(file: InputFile) -> ScanReference:
+    return ScanReference(str(file.path), file.inner_path, file.format)
