@@ -85,7 +85,8 @@ def channels_of(table: Labelled) -> tuple[Channels, Facts, tuple[str, ...]]:
     if not found.is_enough:
         raise refusal(table.where, table.labels)
     energy = _energy(table, found)
-    fluorescence = _live(table, _at_an_edge(found.fluorescence, energy))
+    low, high = float(np.nanmin(energy)), float(np.nanmax(energy))
+    fluorescence = _live(table, at_an_edge(found.fluorescence, low, high))
     time = _count_time(table, found)
     single = _single(table, found)
     behind = {"i1", "i2"} & set(single) or fluorescence
@@ -112,7 +113,8 @@ def channels_of(table: Labelled) -> tuple[Channels, Facts, tuple[str, ...]]:
         gain=_gain(table, found),
     )
     channels, gaps = without_gaps(channels, table.where)
-    facts = replace(table.facts, mode=table.facts.mode or _only_mode(channels))
+    mode = table.facts.mode or (None if found.is_vague else only_mode(channels))
+    facts = replace(table.facts, mode=mode)
     return channels, facts, (*table.warnings, *warnings, *gaps)
 
 
@@ -129,7 +131,7 @@ def _energy(table: Labelled, found: Assigned) -> F:
     return from_angle(table.values[:, found.angle], table.facts.d_spacing)
 
 
-def _is_live(values: F) -> bool:
+def is_live(values: F) -> bool:
     """Whether a channel counted anything: one that was not connected always says the same."""
     finite = values[np.isfinite(values)]
     return bool(finite.size) and bool(np.any(finite != finite[0]))
@@ -138,7 +140,7 @@ def _is_live(values: F) -> bool:
 def _single(table: Labelled, found: Assigned) -> dict[str, F]:
     columns = {name: found.single[name] for name in CHANNEL_ORDER if name in found.single}
     values = {name: table.values[:, column] for name, column in columns.items()}
-    return {name: each for name, each in values.items() if _is_live(each)}
+    return {name: each for name, each in values.items() if is_live(each)}
 
 
 def _count_time(table: Labelled, found: Assigned) -> F | None:
@@ -149,12 +151,13 @@ def _count_time(table: Labelled, found: Assigned) -> F | None:
     return table.values[:, column] * (1e-3 if in_ms else 1.0)
 
 
-def _at_an_edge(channels: tuple[Fluorescence, ...], energy: F) -> tuple[Fluorescence, ...]:
+def at_an_edge(
+    channels: tuple[Fluorescence, ...], low: float, high: float
+) -> tuple[Fluorescence, ...]:
     """Keep the lines of the element whose edge was scanned, where lines of several are counted."""
     elements = {each.element for each in channels if each.element}
     if len(elements) < 2:
         return channels
-    low, high = np.nanmin(energy), np.nanmax(energy)
     scanned = {
         element
         for element in elements
@@ -164,7 +167,7 @@ def _at_an_edge(channels: tuple[Fluorescence, ...], energy: F) -> tuple[Fluoresc
 
 
 def _live(table: Labelled, channels: tuple[Fluorescence, ...]) -> tuple[Fluorescence, ...]:
-    return tuple(each for each in channels if _is_live(table.values[:, each.column]))
+    return tuple(each for each in channels if is_live(table.values[:, each.column]))
 
 
 def _fluorescence(
@@ -224,7 +227,8 @@ def _scale_by_gain(table: Labelled, found: Assigned, single: dict[str, F]) -> tu
     return tuple(warnings)
 
 
-def _only_mode(channels: Channels) -> Mode | None:
+def only_mode(channels: Channels) -> Mode | None:
+    """Return how the sample was measured, if the channels allow but one way."""
     transmission = "i1" in channels.single or "transmission" in channels.mu
     fluorescence = bool(channels.fluorescence) or "fluorescence" in channels.mu
     if transmission == fluorescence:

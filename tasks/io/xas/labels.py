@@ -91,6 +91,8 @@ class Assigned:
     """
     Which column, from 0, is what.
 
+    Absorption of whatever kind counts as transmission, and ``is_vague`` then.
+
     Attributes
     ----------
     single
@@ -107,6 +109,7 @@ class Assigned:
     mu: dict[str, int] = field(default_factory=dict[str, int])
     fluorescence: tuple[Fluorescence, ...] = ()
     gains: dict[str, int] = field(default_factory=dict[str, int])
+    is_vague: bool = False
 
     @property
     def has_axis(self) -> bool:
@@ -132,9 +135,10 @@ def assign(labels: Sequence[str]) -> Assigned:
         gains=_gains(labels, known),
     )
     mu = {name: column for name, column in known.items() if name in MU}
+    vague = {name for name, column in mu.items() if joined(labels[column]) in VAGUE}
     if raw.is_enough:  # then it need not be guessed how a vague one was measured
-        mu = {name: column for name, column in mu.items() if joined(labels[column]) not in VAGUE}
-    return replace(raw, mu=mu)
+        mu = {name: column for name, column in mu.items() if name not in vague}
+    return replace(raw, mu=mu, is_vague=bool(vague & set(mu)))
 
 
 def _first(labels: Sequence[str], rank: Callable[[str], int | None]) -> int | None:
