@@ -121,8 +121,9 @@ def create_app(
 
 
 def _add_pages(app: FastAPI) -> None:
-    from catalog.web import login, pages  # web stands on api: only this place knows both
+    from catalog.web import libraries, login, pages  # web stands on api: only this place knows both
 
     app.include_router(login.router, include_in_schema=False)
     app.include_router(pages.router, include_in_schema=False)
+    app.include_router(libraries.router, include_in_schema=False)
     app.mount("/static", pages.static)

@@ -1,6 +1,6 @@
 """Spectral libraries: spectra of known compounds, several collections side by side."""
 
-from catalog.library.adding import Added, add, retire, retire_named
+from catalog.library.adding import Added, add, id_of, retire
 from catalog.library.libraries import create, demand_write, find
 from catalog.library.listing import list_libraries, list_spectra, spectrum
 from catalog.library.new import NewSpectrum, new_spectrum, numbers_digest
@@ -25,12 +25,12 @@ __all__ = [
     "demand_write",
     "digest",
     "find",
+    "id_of",
     "list_libraries",
     "list_spectra",
     "new_spectrum",
     "numbers_digest",
     "retire",
-    "retire_named",
     "spectra",
     "spectrum",
 ]

@@ -79,18 +79,20 @@ def retire(session: Session, spectrum_id: UUID, *, actor: str, reason: str) -> N
         _retire(session, spectrum_id, actor, reason)
 
 
-def retire_named(session: Session, library: Library, name: str, *, actor: str, reason: str) -> UUID:
-    """Retire the revision of a name that counts, and return its id.
+def id_of(session: Session, library: Library, name: str) -> UUID:
+    """Return the id of a name's latest revision.
 
     Raises
     ------
     NotFound
-        None of this name counts.
+        The library has no such spectrum.
     """
-    latest, counts = _latest(session, library, name)
-    if latest is None or not counts:
-        raise NotFound(f"No spectrum {name!r} counts in the library {library.name}.")
-    retire(session, latest.id, actor=actor, reason=reason)
+    latest, _ = _latest(session, library, name)
+    if latest is None:
+        raise NotFound(
+            f"No spectrum {name!r} in the library {library.name}; "
+            f"`dayseye library list {library.name}` has all."
+        )
     return latest.id
 
 

@@ -30,7 +30,7 @@ static = StaticFiles(directory=Path(__file__).parent / "static")
 PAGE = 40
 
 
-class _Search(BaseModel):
+class Search(BaseModel):
     """What a form sends: an empty field means any."""
 
     cursor: UUID | None = None
@@ -46,7 +46,7 @@ class _Search(BaseModel):
         return "?" + urlencode({name: value for name, value in values.items() if value})
 
 
-class DatasetSearch(_Search):
+class DatasetSearch(Search):
     """The search of the page of datasets."""
 
     text: str | None = None
@@ -67,7 +67,7 @@ class DatasetSearch(_Search):
         return DatasetFilter(**values, kind=None if self.kind == "all" else Kind(self.kind))
 
 
-class RunSearch(_Search):
+class RunSearch(Search):
     """The search of the page of runs."""
 
     state: RunState | None = None
