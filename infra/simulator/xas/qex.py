@@ -3,8 +3,9 @@
 A text header of `# key: value` lines gives its own length, the clock and the layout of a record,
 and ends with `_Header_End_`; then come records without end: encoder (float32, degrees of the
 Bragg angle), ticks of the clock since the record before (uint16), channels (float32, volts).
-Nothing marks where a sweep ends: the encoder turns there. Layout as read by ProQEXAFS
-(Clark et al., J. Synchrotron Rad. 27 (2020) 551).
+Nothing marks where a sweep ends: the encoder turns there. The capitalised keys are those that
+ProQEXAFS reads (Clark et al., J. Synchrotron Rad. 27 (2020) 551); the others say of the sample and
+the crystal what its users type in.
 """
 
 import time
@@ -60,16 +61,18 @@ def header(plan: SeriesPlan) -> bytes:
     lines = [
         LENGTH.format(0),
         f"StartOfMeasurement: {plan.time_of(0).isoformat()}",
-        f"Title: {plan.title}",
-        f"Sample: {plan.sample_name}",
-        f"Element: {plan.claimed_element or plan.element}",
-        f"Edge: {plan.edge}",
-        f"MonoDSpacing_A: {plan.scan.d_spacing}",
         f"AdcClock_Hz: {CLOCK}",
         f"AdcNumberChannelsStored: {len(CHANNELS)}",
         f"AdcNumberColumnsInDataFile: {len(FIELDS)}",
         f"DataLineFormat: {', '.join(FIELDS.values())}",
         f"DataLineLabels: {', '.join(FIELDS)}",
+        f"start_time: {plan.time_of(0).isoformat()}",
+        f"title: {plan.title}",
+        f"sample: {plan.sample_name}",
+        f"element: {plan.claimed_element or plan.element}",
+        f"edge: {plan.edge}",
+        f"d_spacing: {plan.scan.d_spacing} A",
+        f"channels: {', '.join(CHANNELS)}",
         "_Header_End_",
     ]
     text = "".join(f"# {line}\r\n" for line in lines)

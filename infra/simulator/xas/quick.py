@@ -61,10 +61,9 @@ def _describe(file: h5py.File, plan: SeriesPlan) -> None:
             "entry_identifier_uuid": plan.uid,
             "experiment_identifier": plan.proposal or None,
             "sample/name": plan.sample_name,
-            "measurement/time": np.arange(plan.sweeps) * plan.scan.seconds,
-            "measurement/count_time": plan.scan.seconds / plan.scan.points,
+            "measurement/times": np.arange(plan.sweeps) * plan.scan.seconds,
         },
-        {"measurement/time": "s", "measurement/count_time": "s"},
+        {"measurement/times": "s"},
     )
     file["entry/measurement"].attrs.update(
         {
@@ -74,6 +73,7 @@ def _describe(file: h5py.File, plan: SeriesPlan) -> None:
             "sample": plan.sample_name,
             "reference_element": plan.foil_element,
             "mode": "transmission",
+            "count_time": plan.scan.seconds / plan.scan.points,
             "sweeps": plan.sweeps,
         }
     )

@@ -33,6 +33,7 @@ def test_quick_tables_are_sweeps_by_points(tmp_path):
             assert measurement[name].shape == (70, 60)
             np.testing.assert_allclose(measurement[name], measured(plan, name), rtol=1e-6)
         assert measurement["energy"].attrs["units"] == "eV"
+        np.testing.assert_allclose(measurement["times"], np.arange(70) * 0.5)
         assert measurement.attrs["element"] == "Cu"
         assert measurement.attrs["edge"] == "K"
         assert measurement.attrs["d_spacing"] == 3.13551
@@ -106,7 +107,8 @@ def test_a_stream_tells_its_layout_and_turns_with_the_crystal(tmp_path):
     assert layout[:2] == [("encoder", "float32"), ("time", "uint16")]
     records = np.frombuffer(data, np.dtype(layout))
     assert len(records) == 70 * 60 - 25
-    energy = BRAGG / (2 * float(fields["MonoDSpacing_A"]) * np.sin(np.deg2rad(records["encoder"])))
+    spacing = float(fields["d_spacing"].removesuffix(" A"))
+    energy = BRAGG / (2 * spacing * np.sin(np.deg2rad(records["encoder"])))
     np.testing.assert_allclose(energy, measured(PLAN, "energy").ravel()[25:], atol=2e-3)
     clock = np.cumsum(records["time"].astype(float)) / float(fields["AdcClock_Hz"])
     assert clock[-1] == pytest.approx((70 * 60 - 25) * 0.5 / 60, abs=1e-3)
