@@ -60,16 +60,21 @@ class Ahead:
         self._used_at = 0.0
         self._not_before = 0.0
 
-    def read(self, paths: Sequence[Path]) -> dict[Path, Read]:
-        """Read what can be read of some files; those with any difficulty are left out."""
+    def read(
+        self, paths: Sequence[Path], techniques: Sequence[str | None] | None = None
+    ) -> dict[Path, Read]:
+        """Read what can be read of some files, each as one of its technique's formats.
+
+        Those with any difficulty are left out.
+        """
         if not self._lock.acquire(blocking=False):
             return {}  # another beamline uses it: look at them one by one meanwhile
         try:
             if time.monotonic() < self._not_before:
                 return {}
             self._used_at = time.monotonic()
-            names = [str(path) for path in paths]
-            found = self._started().map_async(_read, names, self.PORTION)
+            wanted = zip(map(str, paths), techniques or [None] * len(paths), strict=True)
+            found = self._started().starmap_async(_read, wanted, self.PORTION)
             reads = found.get(self.PATIENCE_SECONDS)
             return {path: read for path, read in zip(paths, reads, strict=True) if read}
         except (multiprocessing.TimeoutError, OSError) as error:
@@ -127,11 +132,11 @@ def _begin() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _read(name: str) -> Read | None:
+def _read(name: str, technique: str | None) -> Read | None:
     path = Path(name)
     try:
         seen = signature(path)
-        entries = probe(path)
+        entries = probe(path, technique=technique)
         if seen is None or len(entries) != 1 or entries[0].linked or entries[0].missing:
             return None
         content = fingerprint(path, entries[0].inner_path)

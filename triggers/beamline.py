@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from triggers.rules import (
     CALIBRATION_KINDS,
@@ -22,6 +22,16 @@ from triggers.rules import (
 from triggers.templates import OUTPUT_FIELDS, PATH_FIELDS, describe, placeholders
 
 
+PATTERNS = {
+    "ct": ("*.h5", "*.hdf5", "*.nxs", "*.tif", "*.tiff"),
+    "xas": (
+        *("*.xdi", "*.xd", "*.dat", "*.txt", "*.csv", "*.asc", "*.xmu", "*.spec"),
+        *("*.prj", "*.qex", "*.h5", "*.hdf5", "*.nxs"),
+    ),
+}
+"""Names of the files of a technique's formats; a technique that is not here has those of CT."""
+
+
 class Beamline(BaseModel):
     """One beamline of the settings file."""
 
@@ -32,9 +42,10 @@ class Beamline(BaseModel):
     technique: str = Field(default="ct", min_length=1, description="Decides the flow.")
     folders: tuple[Path, ...] = Field(min_length=1, description="Where scans land; only read.")
     patterns: tuple[str, ...] = Field(
-        default=("*.h5", "*.hdf5", "*.nxs", "*.tif", "*.tiff"),
+        default=PATTERNS["ct"],
         min_length=1,
-        description="Names of files that may be scans. Hidden files never are.",
+        description="Names of files that may be scans; not given: those of the technique's "
+        "formats. Hidden files never are.",
     )
     grouping: Grouping = Field(
         default="entry",
@@ -83,6 +94,14 @@ class Beamline(BaseModel):
     output_mode: str = Field(
         default="", pattern=r"^(0[0-7]{3})?$", description="Mode of results' folders, as '0750'."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _patterns_of_technique(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "patterns" not in given:
+            known = PATTERNS.get(str(given.get("technique")))
+            return {**given, "patterns": known} if known else given
+        return given
 
     @field_validator("output")
     @classmethod

@@ -94,6 +94,11 @@ class Candidate:
         """The rule of the beamline that takes it."""
         return rule_of(self.beamline, self.path)
 
+    @property
+    def technique(self) -> str:
+        """The technique whose formats it may have."""
+        return self.beamline.technique_of(self.rule)
+
     def retry(self, at: float) -> None:
         """Look once more, since the last time it could not be told."""
         self.must_look = True
@@ -153,7 +158,7 @@ class Candidate:
         ahead = self.ahead if self.ahead and self.ahead.seen == self.signature else None
         self.ahead = None
         try:
-            entries = [ahead.entry] if ahead else probe(self.path, self.known)
+            entries = [ahead.entry] if ahead else probe(self.path, self.known, self.technique)
             self._check_grouping(entries)
         except DataError as error:
             if isinstance(error, UnknownLayoutError) and self.path.is_dir():

@@ -242,7 +242,9 @@ class Loop:
         single = [each for each in new if each.ahead is None and claims_hdf5(each.path)]
         if self._ahead is None or len(single) < self.MANY:
             return
-        reads = self._ahead.read([each.path for each in single])
+        reads = self._ahead.read(
+            [each.path for each in single], [each.technique for each in single]
+        )
         for candidate in single:
             candidate.ahead = reads.get(candidate.path)
 

@@ -60,6 +60,7 @@ class DXchangeReader:
 
     name: str = "dxchange"
     technique: str = "ct"
+    layout: str = "'/exchange/data' (DXchange)"
 
     def entries(self, path: Path) -> list[Entry]:
         """Look at a file; see `tasks.io.scan.Reader`."""

@@ -54,6 +54,7 @@ class NXtomoReader:
 
     name: str = "nxtomo"
     technique: str = "ct"
+    layout: str = "an entry with definition 'NXtomo'"
 
     def entries(self, path: Path) -> list[Entry]:
         """Look at a file; see `tasks.io.scan.Reader`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from tasks.errors import DataError
 from tasks.io.entry import Entry
 from tasks.io.hdf5 import Tree, claims_hdf5, damage_told
-from tasks.io.scan import GrowingReader, readers
+from tasks.io.scan import GrowingReader, readers_of
 
 __all__ = ["Entry", "UnknownLayoutError", "probe"]
 
@@ -17,7 +17,9 @@ class UnknownLayoutError(DataError):
     """The file opens but holds nothing that an installed reader knows."""
 
 
-def probe(path: Path, known: Mapping[str, Entry] | None = None) -> list[Entry]:
+def probe(
+    path: Path, known: Mapping[str, Entry] | None = None, technique: str | None = None
+) -> list[Entry]:
     """
     List the datasets in a file or TIFF folder without reading their data.
 
@@ -27,6 +29,8 @@ def probe(path: Path, known: Mapping[str, Entry] | None = None) -> list[Entry]:
         A file, or the folder of a TIFF series.
     known
         Entries of the file, by inner path, that need no second look since it has only grown.
+    technique
+        Only formats of this technique are tried; None, or one that has none: those of all.
 
     Returns
     -------
@@ -43,7 +47,7 @@ def probe(path: Path, known: Mapping[str, Entry] | None = None) -> list[Entry]:
     """
     if not path.exists():
         raise DataError(f"{path} is not there: it was removed, renamed or never written.")
-    for reader in readers().values():
+    for reader in readers_of(technique).values():
         is_known = known is not None and any(each.format == reader.name for each in known.values())
         if known and is_known and isinstance(reader, GrowingReader):
             entries = reader.entries_beyond(path, known)
@@ -51,18 +55,19 @@ def probe(path: Path, known: Mapping[str, Entry] | None = None) -> list[Entry]:
             entries = reader.entries(path)
         if entries:
             return entries
-    raise UnknownLayoutError(_unknown(path))
+    raise UnknownLayoutError(_unknown(path, technique))
 
 
-def _unknown(path: Path) -> str:
-    known = ", ".join(sorted(readers()))
+def _unknown(path: Path, technique: str | None) -> str:
+    known = readers_of(technique)
+    names = ", ".join(sorted(known))
     if not claims_hdf5(path):
         what = "folder without projections" if path.is_dir() else "file of another kind"
-        return f"{path} is a {what}: no installed reader knows it ({known})."
+        return f"{path} is a {what}: no installed reader knows it ({names})."
     with damage_told(path), Tree(path) as tree:
-        names = ", ".join(list(tree.root)[:8]) or "nothing"
+        held = ", ".join(list(tree.root)[:8]) or "nothing"
+    layouts = sorted(reader.layout for reader in known.values() if reader.layout)
     return (
-        f"{path} is an HDF5 file of an unknown layout: it holds {names}, but neither "
-        f"'/exchange/data' (DXchange) nor an entry with definition 'NXtomo' "
-        f"(readers: {known}). Check what the acquisition writes."
+        f"{path} is an HDF5 file of an unknown layout: it holds {held}, but neither "
+        f"{' nor '.join(layouts)} (readers: {names}). Check what the acquisition writes."
     )

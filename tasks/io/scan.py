@@ -125,6 +125,8 @@ class Reader(Protocol):
 
     name: str
     technique: str
+    layout: str
+    """What an HDF5 file of this format has, for whoever wrote another one; empty if not HDF5."""
 
     def entries(self, path: Path) -> list[Entry]:
         """
@@ -168,11 +170,9 @@ def readers() -> dict[str, Reader]:
 
 
 def readers_of(technique: str | None) -> dict[str, Reader]:
-    """Return the installed readers of a technique by name; of all techniques if it is None."""
+    """Return the installed readers of a technique by name; all, if it is None or has none."""
     known = readers()
-    if technique is None:
-        return known
-    return {name: each for name, each in known.items() if each.technique == technique}
+    return {name: each for name, each in known.items() if each.technique == technique} or known
 
 
 def open_scan(reference: ScanReference) -> Scan:

@@ -86,6 +86,7 @@ class TiffFolderReader:
 
     name: str = "tiff_folder"
     technique: str = "ct"
+    layout: str = ""
 
     def entries(self, path: Path) -> list[Entry]:
         """Look at a folder; see `tasks.io.scan.Reader`."""

@@ -203,4 +203,4 @@ def _facts(group: Group) -> Facts:
     )
 
 
-READER = TableReader("athena", "an Athena project", tables)
+READER = TableReader("athena", tables)

@@ -100,6 +100,4 @@ def _exponents(header: list[str], labels: tuple[str, ...]) -> dict[str, float]:
     return {name: 10.0 ** powers[at] for name, at in places.items() if 0 <= at < len(powers)}
 
 
-READER = TableReader(
-    "columns", "a text with a table under labels such as 'energy' and 'i0'", tables
-)
+READER = TableReader("columns", tables)

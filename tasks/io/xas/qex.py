@@ -7,7 +7,6 @@ becomes an energy. What is understood of a header are lines ``name: value`` or `
 ``channels`` (names in their order), ``d_spacing`` in Angstrom or ``crystal`` such as Si(111),
 ``encoder_scale`` (degrees per count, 1 if it is not there) and ``encoder_offset`` (degrees), and
 ``element``, ``edge``, ``sample``, ``title``, ``start_time``, ``dark_i0``, ``gain_i0`` and so on.
-Source: Clark et al., J. Synchrotron Rad. 27 (2020) 681, doi:10.1107/S1600577520002714 (ProQEXAFS).
 """
 
 from __future__ import annotations
@@ -71,8 +70,8 @@ class QexReader:
     """Reader of QEXAFS streams of PSI."""
 
     name: str = "qex"
-    layout: str = "a header to '_Header_End_' (PSI)"
     technique: str = "xas"
+    layout: str = ""
 
     def entries(self, path: Path) -> list[Entry]:
         """Look at a file; see `tasks.io.scan.Reader`."""

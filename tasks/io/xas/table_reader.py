@@ -26,9 +26,9 @@ class TableReader:
     """
 
     name: str
-    layout: str
     tables: Tables
     technique: str = "xas"
+    layout: str = ""
 
     def entries(self, path: Path) -> list[Entry]:
         """Look at a file; see `tasks.io.scan.Reader`."""

@@ -209,4 +209,4 @@ def _amiss(where: str, header: _Header) -> list[str]:
     return found
 
 
-READER = TableReader("xdi", "a text that begins with '# XDI/'", tables)
+READER = TableReader("xdi", tables)
