@@ -87,6 +87,8 @@ def _steepest(slope: Array) -> Array:
     xp = namespace(slope)
     points: int = slope.shape[1]
     margin = max(_MARGIN, int(0.02 * points))
+    if points <= 2 * margin:
+        return xp.zeros((slope.shape[0],), dtype=xp.int64)
     inner = slope[:, margin:-margin]
     lowest = xp.min(inner, axis=1, keepdims=True)
     span = xp.max(inner, axis=1, keepdims=True) - lowest

@@ -41,8 +41,8 @@ def over_absorption_alpha(
     -------
     float
         (mu(fluorescence) sin(in) / sin(out) + mu(below the edge)) / step of the absorber alone (in
-        a dilute sample all else falls by more over the edge). Large for a dilute sample, 1 or 2
-        for a pure compound.
+        a dilute sample all else falls by more over the edge). Large for a dilute sample, less than
+        1 for a pure oxide or metal.
 
     Raises
     ------

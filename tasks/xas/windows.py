@@ -51,7 +51,7 @@ def window(name: str, x: Host, xmin: float, xmax: float, dx: float) -> Host:
 
 def _ends(x: Host, xmin: float, xmax: float, dx: float) -> Ends:
     step = (x[-1] - x[0]) / (len(x) - 1)
-    tiny = 1e-4 * step
+    tiny = 1e-4 * step  # or 11.95 / 0.05 would be 238 and the window depend on its rounding
 
     def index(value: float) -> int:
         return min(max(int((value + tiny) / step), 0), len(x) - 1)

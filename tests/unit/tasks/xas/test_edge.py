@@ -59,6 +59,11 @@ def test_a_grid_of_several_thousand_points():
     assert np.abs(find_e0(grid, spectra(grid)) - EDGES[:, 0]).max() <= 0.25
 
 
+def test_a_scan_that_has_just_begun_has_no_edge_yet():
+    for points in range(10, 40):
+        assert find_e0(GRID[:points], spectra()[:, :points]).shape == (4,)
+
+
 def test_energies_must_increase():
     with pytest.raises(DataError, match="do not increase"):
         find_e0(GRID[::-1], spectra())
