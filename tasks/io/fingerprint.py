@@ -28,8 +28,8 @@ def fingerprint(path: Path, inner_path: str = "") -> str:
     """
     Fingerprint a dataset: a file, one entry of an HDF5 file, or a folder of images.
 
-    Of an HDF5 file with a known layout only the entry's own frames and angles count, so that it
-    stays the same when another entry is appended to the file.
+    Of an HDF5 file only the entry's own data count, so that it stays the same when another entry is
+    appended to the file: its frames and angles, or, where it has no such, all numbers below it.
 
     Parameters
     ----------
@@ -101,8 +101,22 @@ def _stacks(tree: Tree, inner_path: str) -> list[h5py.Dataset]:
     names: Iterable[str] = STACKS
     if inner_path:
         names = [f"{inner_path}/{name}" for name in (*ENTRY_STACKS, *ENTRY_ANGLES)]
-    found = (tree.dataset(name) for name in names)
-    return [dataset for dataset in found if dataset is not None]
+    found = [dataset for name in names if (dataset := tree.dataset(name)) is not None]
+    return found if found or not inner_path else _below(tree, inner_path)
+
+
+def _below(tree: Tree, inner_path: str) -> list[h5py.Dataset]:
+    """Return the arrays of numbers that stand below an entry, not those that it links to."""
+    found: list[h5py.Dataset] = []
+
+    def note(_: str, node: object) -> None:
+        if isinstance(node, h5py.Dataset) and node.ndim and node.dtype.kind in "iuf":
+            found.append(node)
+
+    group = tree.find(inner_path)
+    if isinstance(group, h5py.Group):
+        group.visititems(note)
+    return found
 
 
 def _hash_datasets(tree: Tree, datasets: list[h5py.Dataset]) -> hashlib.blake2b:

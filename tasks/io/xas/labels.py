@@ -32,7 +32,8 @@ NAMES: dict[str, tuple[set[str], set[str]]] = {
         {"counttime", "inttime", "integrationtime"},
     ),
     "transmission": (
-        {"mutrans", "mut", "mu", "mux", "xmu", "mue", "absorption", "absorbance", "normtrans"},
+        {"mutrans", "mut", "mu", "mux", "xmu", "mue", "absorption", "absorbance", "normtrans"}
+        | {"norm", "flat"},
         set(),
     ),
     "fluorescence": ({"mufluor", "muf", "normfluor"}, set()),
@@ -40,7 +41,7 @@ NAMES: dict[str, tuple[set[str], set[str]]] = {
 }
 MU = ("transmission", "fluorescence", "reference")
 CHANNEL_ORDER = ("i0", "i1", "i2")
-VAGUE = {"mu", "mux", "xmu", "mue"}
+VAGUE = {"mu", "mux", "xmu", "mue", "norm", "flat"}
 """Absorption of whatever kind."""
 NUMBERED = {
     # HXMA of the Canadian Light Source names its counters, not what they count; which is which
@@ -172,7 +173,7 @@ def _best(labels: Sequence[str], name: str) -> int | None:
 
     def rank(label: str) -> int | None:
         if joined(label) in whole | one_word:
-            return 1
+            return 2 if joined(label) in VAGUE else 1
         among = words(label)
         fits = any(word in one_word for word in among) and not OF_CHANNELS & set(among)
         return 1 + len(among) if fits else None
@@ -181,27 +182,29 @@ def _best(labels: Sequence[str], name: str) -> int | None:
 
 
 def _fluorescence(labels: Sequence[str], taken: set[int]) -> tuple[Fluorescence, ...]:
-    """Return the fluorescence channels of the best kind, those of one number together."""
-    found = [_counts(column, label) for column, label in enumerate(labels) if column not in taken]
-    channels = [each for each in found if each is not None]
-    rates = [
-        (_numbered(labels, INPUT, each.number), _numbered(labels, OUTPUT, each.number), each)
-        for each in channels
-    ]
-    factors = {each.number: _numbered(labels, FACTOR, each.number) for each in channels}
-    with_rates = [
-        Fluorescence(each.column, each.kind, each.number, each.element, icr, ocr, factor)
-        for icr, ocr, each in rates
-        if each.kind == "raw"
-        and ocr is not None
-        and ((factor := factors[each.number]) is not None or icr is not None)
-    ]
-    if with_rates:
-        return tuple(with_rates)
+    """
+    Return the fluorescence channels of the best kind.
+
+    Those that the acquisition has corrected come first: it knows over which time its detectors
+    counted, which raw counts beside a current do not tell.
+    """
+    columns = (column for column in range(len(labels)) if column not in taken)
+    found = [each for column in columns if (each := _counts(column, labels[column])) is not None]
     for kind in ("corrected", "raw", "sum"):
-        if same := [each for each in channels if each.kind == kind]:
-            return tuple(same)
+        if same := tuple(each for each in found if each.kind == kind):
+            with_rates = tuple(_with_rates(labels, each) for each in same)
+            return with_rates if kind == "raw" else same
     return ()
+
+
+def _with_rates(labels: Sequence[str], channel: Fluorescence) -> Fluorescence:
+    """Add the columns that tell a channel's dead time, those of its number."""
+    return replace(
+        channel,
+        input_rate=_numbered(labels, INPUT, channel.number),
+        output_rate=_numbered(labels, OUTPUT, channel.number),
+        factor=_numbered(labels, FACTOR, channel.number),
+    )
 
 
 def _counts(column: int, label: str) -> Fluorescence | None:
