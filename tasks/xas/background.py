@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import scipy.interpolate  # pyright: ignore[reportMissingTypeStubs]
+import scipy.sparse.linalg  # pyright: ignore[reportMissingTypeStubs]
 
 from tasks.algorithm import Inputs, algorithm
 from tasks.arrays import Array, Host, namespace
@@ -25,6 +26,7 @@ from tasks.xas.units import e_to_k, k_to_e
 from tasks.xas.windows import window as window_on
 
 _interpolate: Any = scipy.interpolate
+_sparse_linalg: Any = scipy.sparse.linalg
 _KSTEP = 0.05  # 1/Å, of chi(k)
 _CLAMPED = 3  # points at the end of chi(k)
 _STEPS = 12  # of Gauss-Newton at most; four are the rule
@@ -224,8 +226,15 @@ def _basis(measured: Host, k: Host, kmin: float, kmax: float, count: int) -> Hos
 
 
 def _interpolation(k: Host, wanted: Host) -> Host:
-    """Matrix (points, wanted) of the cubic spline through all points."""
-    return _interpolate.make_interp_spline(k, np.eye(len(k)), k=3)(wanted).T
+    """
+    Matrix (points, wanted) of the cubic spline through all points.
+
+    The transposed equations are solved: there are fewer wanted places than points.
+    """
+    knots = np.r_[[k[0]] * 4, k[2:-2], [k[-1]] * 4]  # the third derivative is smooth at k[1], k[-2]
+    design = _interpolate.BSpline.design_matrix
+    through_points, at_wanted = design(k, knots, 3), design(wanted, knots, 3, extrapolate=True)
+    return _sparse_linalg.splu(through_points.T.tocsc()).solve(at_wanted.T.toarray())
 
 
 @autobk.case

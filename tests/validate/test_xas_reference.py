@@ -8,6 +8,7 @@ with ``-s`` to see how well they agree.
 import functools
 import json
 
+import h5py
 import numpy as np
 import pytest
 import xraydb
@@ -114,6 +115,22 @@ def test_scans_of_the_edge_alone_are_told_from_exafs():
     for name, known in reference().items():
         found = exafs_range(spectrum(name)[0], known["e0"])
         assert (found is not None) == ("rpeak" in known), (name, found)
+
+
+def test_a_scan_of_4001_points_as_xraylarch_reduces_it():
+    """An iron foil of the ESRF, points every quarter of an electronvolt, energy in keV."""
+    with h5py.File(real_data("xas/esrf_bliss/Fe_foil_0001_measurement.h5")) as file:
+        energy = 1e3 * file["1.1/measurement/energy_enc"][:]
+        mu = file["1.1/measurement/mu_trans"][:]
+    energy, order = np.unique(energy, return_index=True)
+    mu = mu[order][None]
+    e0 = float(find_e0(energy, mu)[0])
+    step = normalise(energy, mu, e0, default_windows(energy, e0)).edge_step
+    fine = autobk(energy, mu, e0, step, kweight=2)
+    result = transform(fine.k, fine.chi)
+    assert e0 == pytest.approx(7112.231, abs=1e-3)
+    assert step[0] == pytest.approx(1.2237, abs=1e-4)
+    assert result.r[np.argmax(np.abs(result.chi_r[0]))] == pytest.approx(2.209, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", list(NEAREST_NEIGHBOURS))

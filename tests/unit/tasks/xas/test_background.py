@@ -1,6 +1,7 @@
 import array_api_strict
 import numpy as np
 import pytest
+from scipy.interpolate import make_interp_spline
 
 from tasks.errors import DataError
 from tasks.xas.background import autobk, exafs_range
@@ -53,6 +54,15 @@ def test_the_background_joins_the_absorption_below_the_edge_and_runs_through_it_
     above = GRID > E0 + 50
     assert np.abs(np.mean((mu - result.background)[:, above])) < 0.01
     assert result.background.shape == mu.shape
+
+
+def test_points_are_joined_by_the_spline_that_scipy_draws():
+    from tasks.xas.background import _interpolation
+
+    k = np.sort(np.random.default_rng(6).uniform(0, 14, 80))
+    wanted = np.linspace(k[0], k[-1] + 0.005, 200)
+    expected = make_interp_spline(k, np.cos(k), k=3)(wanted)
+    assert np.abs(np.cos(k) @ _interpolation(k, wanted) - expected).max() < 1e-9
 
 
 def test_gauss_newton_finds_the_minimum_of_the_clamped_residual():
