@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from catalog import calibrations, memo, recipes, recovery
+from catalog import calibrations, memo, recipes, recovery, series
 from catalog.describing import describe, learn
 from catalog.lifecycle import move, note
 from catalog.models import (
@@ -104,6 +104,7 @@ def advance(
 ) -> Recorded:
     """Move a dataset on as far as its stage allows."""
     actor, reason = sighting.actor, sighting.reason
+    series.join(session, beamline, [dataset])
     if sighting.kind == Kind.CALIBRATION and sighting.stage in SERVE:
         _enter_calibration(session, dataset, sighting)
     if sighting.stage == "incomplete" and dataset.state == DatasetState.REGISTERED:
@@ -129,6 +130,7 @@ def _seen_again(
     if not changes.content:
         renew_files(session, dataset, changes.touched)
         learned = learn(session, dataset, sighting)
+        series.join(session, beamline, [dataset])
         _note_abort(session, dataset, sighting, is_new="report" in learned)
         return _recorded(session, dataset, "described" if learned else "known already")
     if dataset.state in RECHECKED:
@@ -199,6 +201,9 @@ def go_on(session: Session, dataset: Dataset, beamline: Beamline, actor: str) ->
 
 def _reduce(session: Session, dataset: Dataset, actor: str) -> None:
     """Open the run of a dataset; one that failed, before it was looked at again, is retried."""
+    if dataset.is_series:
+        series.tell_series(session, dataset.id)
+        return
     beamline = recipes.beamline_of(session, dataset.beamline_id)
     if recipes.flow_name(beamline, dataset.rule) is None:
         return

@@ -39,12 +39,12 @@ def limits(session: Session, dispatch: Unsent) -> Limits | None:
     """Return the limits of the batch that a dispatch may go into, None if it goes alone.
 
     A run that was attempted before goes alone, so that one that kills its process takes no others
-    with it a second time.
+    with it a second time; so does the run of a series, which is no quick scan.
     """
     if not dispatch.rule or dispatch.batch_id is not None:
         return None
-    rules: list[dict[str, Any]] = recipes.beamline_of(session, dispatch.beamline).rules
-    batch = next((rule.get("batch") for rule in rules if rule["name"] == dispatch.rule), None)
+    rule = recipes.rule_of(recipes.beamline_of(session, dispatch.beamline), dispatch.rule) or {}
+    batch = rule.get("batch") if rule.get("series_flow") != dispatch.flow else None
     attempted = select(Attempt.id).where(Attempt.run_id == dispatch.run_id).limit(1)
     if not batch or session.scalar(attempted) is not None:
         return None

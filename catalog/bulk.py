@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, tuple_
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from catalog import memo, recipes
+from catalog import memo, recipes, series
 from catalog.arrivals import Recorded, advance, new_dataset, one_after_the_other, record
 from catalog.errors import CatalogError
 from catalog.lifecycle import tell_many
@@ -137,6 +137,7 @@ def _enter(session: Session, beamline: Beamline, fresh: dict[int, Sighting]) -> 
     reduced = [at for at in ready if recipes.flow_name(beamline, datasets[at].rule) is not None]
     crowded = choose_folders(session, [datasets[at] for at in reduced], beamline)
     ready = [at for at in ready if datasets[at].id not in crowded]
+    series.join(session, beamline, list(datasets.values()))
     session.add_all(datasets.values())
     session.flush()
     session.execute(

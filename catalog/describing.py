@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from catalog import memo
+from catalog import memo, series
 from catalog.lifecycle import note
 from catalog.models import Dataset, Proposal, Sample, Visit, uuid7
 from catalog.samples import SAMPLE_FIELDS
@@ -68,7 +68,7 @@ def _known(dataset: Dataset) -> dict[str, Any]:
 
 
 def _assign(session: Session, dataset: Dataset, sighting: Sighting) -> None:
-    """Enter proposal, visit and sample as far as there are none yet."""
+    """Enter proposal, visit and sample as far as there are none yet, and the series by them."""
     if dataset.proposal_id is None and sighting.proposal:
         dataset.proposal_id = proposal_of(session, sighting.proposal)
     if dataset.visit_id is None and dataset.proposal_id and sighting.visit:
@@ -77,6 +77,7 @@ def _assign(session: Session, dataset: Dataset, sighting: Sighting) -> None:
         sample = sample_of(session, dataset.proposal_id, sighting.sample)
         dataset.sample_id = sample
         fill_sample(session, sample, sighting.sample_fields)
+    series.mark(session, dataset, sighting.series)
 
 
 def proposal_of(session: Session, code: str) -> UUID:

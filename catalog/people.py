@@ -10,11 +10,13 @@ from pydantic import BaseModel
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from catalog import recipes, series
+from catalog.arrivals import one_after_the_other
 from catalog.connection import LOCK
 from catalog.describing import proposal_of, sample_of, visit_of
 from catalog.errors import CatalogError, NotFound
 from catalog.lifecycle import note
-from catalog.models import Dataset, LifecycleEvent, Proposal, Sample, Visit, uuid7
+from catalog.models import Beamline, Dataset, LifecycleEvent, Proposal, Sample, Visit, uuid7
 from catalog.samples import SAMPLE_FIELDS, checked_fields
 from catalog.states import Kind
 
@@ -69,11 +71,14 @@ def assign(
     NotFound
         There is no such dataset.
     CatalogError
-        Nothing is given, a visit without a proposal, or the dataset is a result.
+        Nothing is given, a visit without a proposal, or the dataset is a result or a series.
     """
-    dataset = session.get(Dataset, dataset_id, with_for_update=LOCK)
-    if dataset is None:
-        raise NotFound(f"No dataset {dataset_id}.")
+    dataset, beamline = _locked(session, dataset_id)
+    if dataset.is_series:
+        raise CatalogError(
+            f"{dataset.name} belongs to whom its scans belong: assign its scans, and they go to "
+            "the series of their proposal."
+        )
     if dataset.kind == Kind.DERIVED:
         raise CatalogError(
             f"{dataset.name} is a result, which belongs to whom its data belong: assign "
@@ -93,6 +98,10 @@ def assign(
             each.visit_id, each.sample_id = dataset.visit_id, dataset.sample_id
             details = {"before": before, "after": after}
             note(session, each, "assigned", actor=actor, reason=reason, details=details)
+        series.mark_anew(session, dataset)
+        series.join(session, beamline, [dataset])
+        session.flush()
+        series.tell(session, dataset)
     return Assigned(
         dataset_id=dataset.id, name=dataset.name, before=before, after=after, results=len(results)
     )
@@ -225,6 +234,17 @@ def correct_samples(
 
 
 # -- rows -----------------------------------------------------------------------------------
+
+
+def _locked(session: Session, dataset_id: UUID) -> tuple[Dataset, Beamline]:
+    """Lock a dataset as an arrival of its beamline would: it may go to another series."""
+    found = session.get(Dataset, dataset_id)
+    if found is None:
+        raise NotFound(f"No dataset {dataset_id}.")
+    beamline = recipes.beamline_of(session, found.beamline_id)
+    one_after_the_other(session, beamline)
+    session.refresh(found, with_for_update=LOCK)
+    return found, beamline
 
 
 def _move_to(

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from catalog import inbox, recipes
+from catalog import inbox, recipes, series
 from catalog.arrivals import ACCEPTED, RECHECK, go_on, one_after_the_other
 from catalog.connection import LOCK
 from catalog.errors import CatalogError, NotFound
@@ -90,6 +90,7 @@ def accept(session: Session, dataset_id: UUID, *, actor: str, reason: str) -> Da
         )
     if dataset.kind == Kind.DERIVED:
         move(session, dataset, DatasetState.VALIDATED, actor=actor, reason=reason)
+        series.tell(session, dataset)
         return dataset
     if not dataset.format:
         raise CatalogError(
@@ -100,6 +101,7 @@ def accept(session: Session, dataset_id: UUID, *, actor: str, reason: str) -> Da
     dataset.meta = {**dataset.meta, ACCEPTED: {"as": dataset.state, "by": actor}}
     move(session, dataset, DatasetState.ACQUIRED, actor=actor, reason=reason, details=details)
     go_on(session, dataset, recipes.beamline_of(session, dataset.beamline_id), actor)
+    series.tell(session, dataset)
     return dataset
 
 
@@ -122,8 +124,8 @@ def release(session: Session, dataset_id: UUID, *, actor: str, reason: str) -> D
 def put(session: Session, dataset_id: UUID, *, actor: str, reason: str) -> Dataset:
     """Set a dataset aside because a person does not trust it.
 
-    What was made of it stays. A calibration is not chosen any more; `catalog.affected` tells what
-    it touches.
+    What was made of it stays; the next run of its series leaves it out. A calibration is not chosen
+    any more; `catalog.affected` tells what it touches.
 
     Raises
     ------
@@ -136,6 +138,7 @@ def put(session: Session, dataset_id: UUID, *, actor: str, reason: str) -> Datas
     if dataset.state in SET_ASIDE or dataset.state == DatasetState.REGISTERED:
         raise CatalogError(f"{dataset.name} is {dataset.state}: it cannot be set aside from there.")
     move(session, dataset, DatasetState.QUARANTINED, actor=actor, reason=reason)
+    series.tell(session, dataset)
     return dataset
 
 

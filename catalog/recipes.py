@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from datetime import timedelta
+from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -55,6 +56,8 @@ def publish_beamline(
     recipe: Mapping[str, Any] | None = None,
     calibration_max_age: timedelta = timedelta(hours=24),
     calibration_rules: Mapping[str, Any] | None = None,
+    series_flow: str | None = None,
+    series_recipe: Mapping[str, Any] | None = None,
     rules: Sequence[Mapping[str, Any]] = (),
     triggers: Sequence[str] = ("files",),
     purge_derived_after: timedelta | None = None,
@@ -84,9 +87,12 @@ def publish_beamline(
         How far in time a calibration may be from the data that it serves.
     calibration_rules : mapping, optional
         By kind: ``choose`` (nearest, before or both) and ``max_age_hours``.
+    series_flow, series_recipe
+        The flow that reduces the results of a series together, and the beamline's own defaults for
+        its parameters; None where data form no series.
     rules : sequence of mappings
-        What reductions need of the beamline's rules: ``name``, ``technique``, ``flow``, ``recipe``
-        and ``batch``.
+        What reductions need of the beamline's rules: ``name``, ``technique``, ``flow``, ``recipe``,
+        ``batch``, ``series_flow`` and ``series_recipe``.
     triggers : sequence of str
         The ways of hearing about data that are on.
     purge_derived_after, purge_raw_after : timedelta, optional
@@ -113,6 +119,8 @@ def publish_beamline(
         "recipe": dict(recipe or {}),
         "calibration_max_age": calibration_max_age,
         "calibration_rules": dict(calibration_rules or {}),
+        "series_flow": series_flow,
+        "series_recipe": dict(series_recipe or {}),
         "rules": [dict(rule) for rule in rules],
         "triggers": list(triggers),
         "purge_derived_after": purge_derived_after,
@@ -134,13 +142,15 @@ def publish_beamline(
 
 def _check_recipes(session: Session, beamline: Beamline) -> None:
     """Check that the beamline's recipe, and what each rule makes of it, fits the flow."""
-    for rule in ("", *(each["name"] for each in beamline.rules)):
-        if flow_name(beamline, rule) is None:
+    names = ("", *(each["name"] for each in beamline.rules))
+    for rule, series in product(names, (False, True)):
+        if flow_name(beamline, rule, series=series) is None:
             continue
         try:
-            effective_parameters(session, beamline.id, {}, rule)
+            effective_parameters(session, beamline.id, {}, rule, series=series)
         except InvalidParameters as error:
-            where = f"rule {rule!r}" if rule else "recipe"
+            recipe = "series_recipe" if series else "recipe"
+            where = f"rule {rule!r}, {recipe}" if rule else recipe
             raise InvalidParameters(f"Beamline {beamline.id!r}, {where}: {error}") from None
 
 
@@ -204,16 +214,20 @@ def rule_of(beamline: Beamline, name: str) -> dict[str, Any] | None:
     return next((rule for rule in beamline.rules if name and rule["name"] == name), None)
 
 
-def flow_name(beamline: Beamline, rule: str = "") -> str | None:
-    """Return the flow of data that a rule took: the rule's, else the beamline's.
+def flow_name(beamline: Beamline, rule: str = "", *, series: bool = False) -> str | None:
+    """Return the flow of data that a rule took, or of their series: the rule's, or the beamline's.
 
-    None means that such data are only catalogued.
+    None means that such data are only catalogued, or form no series.
     """
     found = rule_of(beamline, rule)
+    if series:
+        return found.get("series_flow") if found is not None else beamline.series_flow
     return found["flow"] if found is not None else beamline.flow
 
 
-def current_flow(session: Session, beamline: Beamline, rule: str = "") -> FlowSchema:
+def current_flow(
+    session: Session, beamline: Beamline, rule: str = "", *, series: bool = False
+) -> FlowSchema:
     """Return the current version of the flow of data that a rule took.
 
     Parameters
@@ -224,13 +238,15 @@ def current_flow(session: Session, beamline: Beamline, rule: str = "") -> FlowSc
         Whose data.
     rule : str
         ``Dataset.rule``: the name of a rule, or empty.
+    series : bool
+        Whether the flow of their series is meant.
 
     Raises
     ------
     NotFound
         There is no flow for such data, or it has not been published.
     """
-    name = flow_name(beamline, rule)
+    name = flow_name(beamline, rule, series=series)
     found = session.scalar(select(FlowSchema).where(FlowSchema.flow == name, FlowSchema.is_current))
     if found is None:
         taken = f" that rule {rule!r} takes" if rule else ""
@@ -242,7 +258,12 @@ def current_flow(session: Session, beamline: Beamline, rule: str = "") -> FlowSc
 
 
 def effective_parameters(
-    session: Session, beamline: str, overrides: Mapping[str, Any], rule: str = ""
+    session: Session,
+    beamline: str,
+    overrides: Mapping[str, Any],
+    rule: str = "",
+    *,
+    series: bool = False,
 ) -> dict[str, Any]:
     """Return the whole parameters: the flow's defaults, the beamline's, the rule's, the user's.
 
@@ -258,6 +279,8 @@ def effective_parameters(
         What the user wants otherwise.
     rule : str
         ``Dataset.rule``: the rule that took the data, or empty.
+    series : bool
+        Whether the parameters of their series' flow are meant, which has a recipe of its own.
 
     Raises
     ------
@@ -267,9 +290,12 @@ def effective_parameters(
         No such beamline, or no flow for such data.
     """
     found = beamline_of(session, beamline)
-    flow = current_flow(session, found, rule)
-    base = found.recipe if flow.flow == found.flow else {}
-    of_rule: Tree = (rule_of(found, rule) or {}).get("recipe", {})
+    flow = current_flow(session, found, rule, series=series)
+    recipe, usual = found.recipe, found.flow
+    if series:
+        recipe, usual = found.series_recipe, found.series_flow
+    base = recipe if flow.flow == usual else {}
+    of_rule: Tree = (rule_of(found, rule) or {}).get("series_recipe" if series else "recipe", {})
     return complete_parameters(flow, merged(merged(base, of_rule), overrides))
 
 

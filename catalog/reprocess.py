@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from catalog import recipes, sizes
 from catalog.errors import CatalogError
 from catalog.models import Dataset, Run
+from catalog.models.dataset import SERIES
 from catalog.runs.opening import request_run
 from catalog.states import DatasetState, Kind, RunState
 
@@ -187,6 +188,7 @@ def _chosen(session: Session, wish: Wish) -> list[_Chosen]:
         .where(
             Dataset.beamline_id == wish.beamline,
             Dataset.kind == Kind.RAW,
+            ~Dataset.entry_key.startswith(SERIES),  # new results of its scans bring its own
             Dataset.purged_at.is_(None),
             *(limit for limit in limits if limit is not None),
         )

@@ -37,13 +37,22 @@ class SightedFile:
 
 
 @dataclass(frozen=True)
+class SeriesMark:
+    """What scans of a series share: ``of`` names their file, folder, sample or another part."""
+
+    by: Literal["file", "folder", "sample", "template"]
+    of: str
+
+
+@dataclass(frozen=True)
 class Sighting:
     """What a trigger saw of one dataset.
 
     ``has_identity`` tells whether the data themselves say which scan they are (a uid or a start
     time); if not, another file under the same name is another dataset. ``rule`` is that of the
     beamline which took it; ``reported_uid`` and ``reported_start`` come from others than the data,
-    and ``sample_fields`` are what a sidecar or a report tells about the sample.
+    and ``sample_fields`` are what a sidecar or a report tells about the sample. ``series`` is what
+    it shares with others of its series.
     """
 
     beamline: str
@@ -71,6 +80,7 @@ class Sighting:
     reported_uid: str | None = None
     reported_start: datetime | None = None
     sample_fields: dict[str, Any] = field(default_factory=dict[str, Any])
+    series: SeriesMark | None = None
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,13 @@ def input_bytes(session: Session, *dataset_ids: UUID) -> int:
     return int(session.scalar(total) or 0)
 
 
+def latest_bytes(session: Session, dataset_id: UUID) -> int:
+    """Return the size of a dataset's newest result, which is all that tells of a series."""
+    newest = select(Dataset.id).where(Dataset.source_id == dataset_id)
+    found = session.scalar(newest.order_by(Dataset.version.desc()).limit(1))
+    return input_bytes(session, found) if found is not None else 0
+
+
 def ratio(session: Session, beamline: str, flow: str) -> float:
     """Return how many bytes of results a byte of raw data has led to: the largest of the last."""
     raw = aliased(Dataset)

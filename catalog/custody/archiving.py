@@ -137,10 +137,15 @@ def check_archivable(dataset: Dataset) -> None:
     Raises
     ------
     CatalogError
-        It still grows, or was purged.
+        It still grows, was purged, or has no files of its own.
     """
     if dataset.purged_at is not None:
         raise CatalogError(f"{dataset.name} was purged at {dataset.purged_at}: nothing to copy.")
+    if dataset.is_series:
+        raise CatalogError(
+            f"{dataset.name} is a series, which has no files of its own: archive its scans and "
+            "its results."
+        )
     if dataset.state in GROWING:
         raise CatalogError(
             f"{dataset.name} is {dataset.state}: it is copied when it is complete, or accepted as "

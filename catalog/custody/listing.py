@@ -10,6 +10,8 @@ from catalog.custody.digests import GROWING
 from catalog.custody.guard import dataset_of
 from catalog.custody.views import Copy, Custody, HoldView
 from catalog.models import Dataset, Hold, Replica, ReplicaFile
+from catalog.models.dataset import SERIES
+from catalog.states import Kind
 
 
 def to_archive(
@@ -35,6 +37,7 @@ def to_archive(
         Dataset.beamline_id == beamline,
         Dataset.purged_at.is_(None),
         Dataset.state.not_in(GROWING),
+        ~Dataset.entry_key.startswith(SERIES) | (Dataset.kind == Kind.DERIVED),
         ~whole,
     )
     if before is not None:

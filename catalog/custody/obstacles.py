@@ -19,6 +19,8 @@ def obstacle(
     session: Session, dataset: Dataset, beamline: Beamline, files: Sequence[Kept], *, raw: bool
 ) -> str | None:
     """Return what keeps a dataset, or None if nothing does."""
+    if dataset.is_series:
+        return "it is a series, which has no files of its own"
     return (
         _too_early(dataset, beamline, raw=raw)
         or _held(session, dataset)

@@ -19,6 +19,7 @@ from catalog.custody.views import Purgeable, Purged
 from catalog.errors import CatalogError
 from catalog.lifecycle import note
 from catalog.models import Beamline, Dataset, DatasetFile, Replica, ReplicaFile
+from catalog.models.dataset import SERIES
 from catalog.states import Kind
 
 
@@ -58,7 +59,8 @@ def purgeable(
         derived = Dataset.kind == Kind.DERIVED
         passed = derived & (Dataset.created_at + Beamline.purge_derived_after < func.now())
         if raw:
-            passed |= ~derived & (Dataset.created_at + Beamline.purge_raw_after < func.now())
+            is_old = Dataset.created_at + Beamline.purge_raw_after < func.now()
+            passed |= ~derived & is_old & ~Dataset.entry_key.startswith(SERIES)
         wanted = wanted.where(passed)
     if beamline is not None:
         wanted = wanted.where(Dataset.beamline_id == beamline)

@@ -3,7 +3,7 @@
 from catalog.models.access import AccessGrant, AccessToken, Principal
 from catalog.models.base import Base, uuid7
 from catalog.models.custody import Hold, Replica, ReplicaFile
-from catalog.models.dataset import Calibration, Dataset, DatasetCalibration, DatasetFile
+from catalog.models.dataset import Calibration, Dataset, DatasetCalibration, DatasetFile, Series
 from catalog.models.history import (
     LifecycleEvent,
     Notification,
@@ -47,6 +47,7 @@ __all__ = [
     "RetirementRecord",
     "Run",
     "Sample",
+    "Series",
     "SpectrumRecord",
     "Step",
     "Storage",

@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from catalog.models.base import Base, one_of, uuid7
 from catalog.states import DatasetState, Kind, Verdict
 
+SERIES = "series:"
+"""How the entry key of a series begins."""
+
 
 class Dataset(Base):
     """Raw, calibration or derived data: what (beamline, entry key) names.
@@ -19,6 +22,8 @@ class Dataset(Base):
     ``rule`` names the rule of its beamline that took it. One with ``purged_at`` is a tombstone: its
     files are gone from the storages, and the database lets nobody undo that. The database itself
     writes ``search_text`` and, for words too short for its trigrams, ``search_pairs``.
+    ``series_key`` is what raw datasets of one series share, and ``parent_id`` the series, once
+    there are two of them.
     """
 
     __tablename__ = "dataset"
@@ -56,7 +61,18 @@ class Dataset(Base):
         Index("ix_dataset_technique_beamline_id_id", "technique", "beamline_id", "id"),
         Index("ix_dataset_proposal_id_id", "proposal_id", "id"),
         Index("ix_dataset_sample_id_id", "sample_id", "id"),
-        Index("ix_dataset_parent_id", "parent_id"),
+        Index(
+            "ix_dataset_parent_id_id",
+            "parent_id",
+            "id",
+            postgresql_where=text("parent_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_dataset_beamline_id_series_key",
+            "beamline_id",
+            "series_key",
+            postgresql_where=text("series_key IS NOT NULL AND parent_id IS NULL"),
+        ),
         Index(
             "ix_dataset_embargo_until",
             "embargo_until",
@@ -106,6 +122,7 @@ class Dataset(Base):
     visit_id: Mapped[UUID | None] = mapped_column(ForeignKey("visit.id"))
     sample_id: Mapped[UUID | None] = mapped_column(ForeignKey("sample.id"))
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("dataset.id"))
+    series_key: Mapped[str | None]
     detector: Mapped[str] = mapped_column(server_default=text("''"))
     needs: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
@@ -122,6 +139,29 @@ class Dataset(Base):
     version: Mapped[int | None]
     is_current: Mapped[bool] = mapped_column(server_default=text("false"))
     verdict: Mapped[str | None]
+
+    @property
+    def is_series(self) -> bool:
+        """Whether it stands for other raw datasets, whose results are reduced together."""
+        return self.kind == Kind.RAW and self.entry_key.startswith(SERIES)
+
+
+class Series(Base):
+    """What a series waits for: one row beside its dataset, which has no files.
+
+    ``news`` counts the results that its scans got since a run of the series last took them, and
+    ``due_since`` is when the first of these came; ``taken`` is how many that run took.
+    """
+
+    __tablename__ = "series"
+    __table_args__ = (
+        Index("ix_series_due_since", "due_since", postgresql_where=text("due_since IS NOT NULL")),
+    )
+
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("dataset.id"), primary_key=True)
+    due_since: Mapped[datetime | None]
+    news: Mapped[int] = mapped_column(server_default=text("0"))
+    taken: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class DatasetFile(Base):

@@ -23,9 +23,10 @@ class Storage(Base):
 class Beamline(Base):
     """A beamline as the settings describe it, published when the platform starts.
 
-    ``rules`` are those parts of its rules that reductions need: name, technique, flow, recipe and
-    batch. Data are purged only after the intervals given here, and become public after the
-    embargo; none means never. While it is paused, what lands is registered and not dispatched.
+    ``rules`` are those parts of its rules that reductions need: name, technique, flow, recipe,
+    batch, and the flow and recipe of series. Data are purged only after the intervals given here,
+    and become public after the embargo; none means never. While it is paused, what lands is
+    registered and not dispatched.
     """
 
     __tablename__ = "beamline"
@@ -39,6 +40,8 @@ class Beamline(Base):
     recipe: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     calibration_max_age: Mapped[timedelta]
     calibration_rules: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    series_flow: Mapped[str | None]
+    series_recipe: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     rules: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
     triggers: Mapped[list[str]] = mapped_column(server_default=text("'{files}'"))
     purge_derived_after: Mapped[timedelta | None]

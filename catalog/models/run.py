@@ -40,6 +40,11 @@ class Run(Base):
         Index("ix_run_state_id", "state", "id"),
         Index("ix_run_flow_id", "flow", "id"),
         Index("ix_run_parent_id", "parent_id"),
+        Index(
+            "ix_run_open",
+            "dataset_id",
+            postgresql_where=text("state IN ('waiting', 'running')"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)

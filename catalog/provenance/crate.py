@@ -16,7 +16,7 @@ from rocrate.rocrate import ROCrate
 
 from catalog.models import Step
 from catalog.provenance.addresses import Addresses
-from catalog.provenance.crate_data import input_of, output_of, parameters_of
+from catalog.provenance.crate_data import inputs_of, output_of, parameters_of
 from catalog.provenance.entities import Entity, contextual, described, moment, properties
 from catalog.provenance.facts import Facts
 from catalog.provenance.software import agent, engine, machine, tool
@@ -57,7 +57,7 @@ def build_crate(facts: Facts, public_url: str, *, with_files: bool = False) -> R
     to = Addresses(public_url)
     _describe_root(crate, facts, to)
     workflow = _workflow(crate, facts)
-    inputs = [input_of(crate, data, to) for data in facts.inputs]
+    inputs = inputs_of(crate, facts, to)
     outputs = [
         output_of(crate, facts, file, storage, to, with_files)
         for file, storage in facts.result.files

@@ -15,14 +15,23 @@ from catalog.provenance.facts import Data, Facts, local_path
 from catalog.queries.results import PICTURES
 
 
-def input_of(crate: ROCrate, data: Data, to: Addresses) -> Entity:
-    """Add a dataset that went in, with its files; one with two roles is added once."""
+def inputs_of(crate: ROCrate, facts: Facts, to: Addresses) -> list[Entity]:
+    """Add the datasets that went in."""
+    known: dict[str, Entity] = {}
+    return [_input_of(crate, data, to, known) for data in facts.inputs]
+
+
+def _input_of(crate: ROCrate, data: Data, to: Addresses, known: dict[str, Entity]) -> Entity:
+    """Add a dataset with its files; one with two roles is added once.
+
+    What is there already is remembered, since a crate looks for it among all that it holds.
+    """
     dataset = data.dataset
-    files = [_named_file(crate, file, storage, to) for file, storage in data.files]
+    files = [_named_file(crate, file, storage, to, known) for file, storage in data.files]
     address = f"{to.dataset(dataset.id)}/"  # the format wants a folder's name to end so
-    found: Entity = crate.dereference(address)
+    found = known.get(address)
     if found is None:
-        found = crate.add_dataset(
+        found = known[address] = crate.add_dataset(
             address,
             properties={
                 "name": dataset.name,
@@ -46,9 +55,13 @@ def input_of(crate: ROCrate, data: Data, to: Addresses) -> Entity:
     return found
 
 
-def _named_file(crate: ROCrate, file: DatasetFile, storage: Storage, to: Addresses) -> Entity:
-    known = crate.dereference(to.raw_file(file.id))
-    return known or crate.add_file(to.raw_file(file.id), properties=_about(file, storage))
+def _named_file(
+    crate: ROCrate, file: DatasetFile, storage: Storage, to: Addresses, known: dict[str, Entity]
+) -> Entity:
+    address = to.raw_file(file.id)
+    if address not in known:
+        known[address] = crate.add_file(address, properties=_about(file, storage))
+    return known[address]
 
 
 def output_of(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, defer
 
 from catalog.models import (
     Attempt,
@@ -72,19 +73,14 @@ def facts_of(session: Session, dataset_id: UUID) -> Facts | None:
     run = session.scalars(statement.where(Run.id == result.run_id)).first()
     if run is None:
         return None
-    edges = session.execute(
-        select(Lineage.dataset_id, Lineage.role)
-        .where(Lineage.run_id == run.id, Lineage.direction == "input")
-        .order_by(Lineage.role, Lineage.dataset_id)
-    ).all()
-    inputs = [data for key, role in edges if (data := _data(session, key, role)) is not None]
+    inputs = _inputs(session, run)
     return Facts(
         result=Data(result, "result", _files(session, result.id)),
         run=run,
         attempt=_attempt(session, run),
         steps=session.scalars(select(Step).where(Step.run_id == run.id).order_by(Step.id)).all(),
         inputs=inputs,
-        hidden_inputs=len(edges) - len(inputs),
+        hidden_inputs=_count_inputs(session, run) - len(inputs),
         verdict=_verdict(session, result.id),
         beamline=session.get_one(Beamline, result.beamline_id),
         proposal=session.get(Proposal, result.proposal_id) if result.proposal_id else None,
@@ -108,19 +104,39 @@ def _result(session: Session, dataset_id: UUID) -> Dataset | None:
     return session.scalars(current.order_by(Dataset.id.desc()).limit(1)).first()
 
 
-def _data(session: Session, dataset_id: UUID, role: str) -> Data | None:
-    dataset = session.scalars(select(Dataset).where(Dataset.id == dataset_id)).first()
-    return Data(dataset, role, _files(session, dataset_id)) if dataset else None
+def _inputs(session: Session, run: Run) -> list[Data]:
+    """Return what went into a run, as far as who asks may see it: a series took thousands."""
+    rows = session.execute(
+        select(Lineage.role, Dataset)
+        .join(Dataset, Dataset.id == Lineage.dataset_id)
+        .where(Lineage.run_id == run.id, Lineage.direction == "input")
+        .order_by(Lineage.role, Lineage.dataset_id)
+        .options(defer(Dataset.search_text), defer(Dataset.search_pairs))
+    ).all()
+    files: defaultdict[UUID, list[tuple[DatasetFile, Storage]]] = defaultdict(list)
+    taken = select(Lineage.dataset_id).where(Lineage.run_id == run.id, Lineage.direction == "input")
+    for file, storage in session.execute(_of_files().where(DatasetFile.dataset_id.in_(taken))):
+        files[file.dataset_id].append((file, storage))
+    return [Data(dataset, role, files[dataset.id]) for role, dataset in rows]
+
+
+def _count_inputs(session: Session, run: Run) -> int:
+    taken = select(func.count()).where(Lineage.run_id == run.id, Lineage.direction == "input")
+    return session.scalar(taken) or 0
 
 
 def _files(session: Session, dataset_id: UUID) -> list[tuple[DatasetFile, Storage]]:
-    statement = (
+    statement = _of_files().where(DatasetFile.dataset_id == dataset_id)
+    return [(file, storage) for file, storage in session.execute(statement)]
+
+
+def _of_files() -> Select[DatasetFile, Storage]:
+    return (
         select(DatasetFile, Storage)
         .join(Storage, Storage.id == DatasetFile.storage_id)
-        .where(DatasetFile.dataset_id == dataset_id, DatasetFile.gone_at.is_(None))
+        .where(DatasetFile.gone_at.is_(None))
         .order_by(DatasetFile.id)
     )
-    return [(file, storage) for file, storage in session.execute(statement)]
 
 
 def _attempt(session: Session, run: Run) -> Attempt:

@@ -186,6 +186,7 @@ _FILTERS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "state": lambda value: Dataset.state == value,
     "kind": lambda value: Dataset.kind == value,
     "verdict": lambda value: Dataset.verdict == value,
+    "parent": lambda value: Dataset.parent_id == value,
     "since": lambda value: Dataset.taken_at >= value,
     "until": lambda value: Dataset.taken_at < value,
 }

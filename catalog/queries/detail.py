@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, defer
 
 from catalog.models import (
@@ -50,6 +50,8 @@ def dataset_detail(
     return DatasetDetail(
         **summary.model_dump(),
         entry_key=dataset.entry_key,
+        parent=dataset.parent_id,
+        members=_members(session, dataset),
         detector=dataset.detector,
         visibility=dataset.visibility,
         embargo_until=dataset.embargo_until if dataset.visibility == "embargoed" else None,
@@ -64,6 +66,13 @@ def dataset_detail(
         made_by=made_by,
         **_shown(session, summary),
     )
+
+
+def _members(session: Session, dataset: Dataset) -> int:
+    if not dataset.is_series:
+        return 0
+    scans = select(func.count(Dataset.id)).where(Dataset.parent_id == dataset.id)
+    return session.scalar(scans) or 0
 
 
 def _shown(session: Session, summary: DatasetSummary) -> dict[str, Any]:

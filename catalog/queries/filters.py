@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from catalog.states import DatasetState, Kind, RunState, Verdict
@@ -19,6 +21,7 @@ class DatasetFilter(BaseModel):
     state: DatasetState | None = None
     kind: Kind | None = None
     verdict: Verdict | None = Field(default=None, description="of a derived dataset")
+    parent: UUID | None = Field(default=None, description="the series that they are scans of")
     since: AwareDatetime | None = Field(default=None, description="taken at this time or later")
     until: AwareDatetime | None = Field(default=None, description="taken before this time")
     text: str | None = Field(

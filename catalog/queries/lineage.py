@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Literal
 from uuid import UUID
@@ -16,14 +17,18 @@ from catalog.queries.views import Lineage, LineageEdge, LineageNode
 
 Direction = Literal["input", "output"]
 
-_other: dict[Direction, Direction] = {"input": "output", "output": "input"}
+# so many of what went into a run are shown; a series has thousands
+MOST_INPUTS = 50
+# so many of them are followed further
+MOST_FOLLOWED = 1000
 
 
 def lineage(session: Session, dataset_id: UUID, *, max_runs: int = 40) -> Lineage | None:
     """Return the runs before and after a dataset with all that went into them and came out.
 
     A flat field may serve thousands of scans: only the newest ``max_runs`` runs are returned, those
-    that used it themselves first, and ``truncated`` says so. None when there is no such dataset.
+    that used it themselves first, and ``truncated`` says so. So it does where a run took more than
+    some fifty datasets that nothing else leads to. None when there is no such dataset.
     """
     centre = session.execute(_dataset_nodes().where(Dataset.id == dataset_id)).first()
     if centre is None:
@@ -31,7 +36,7 @@ def lineage(session: Session, dataset_id: UUID, *, max_runs: int = 40) -> Lineag
     most = max_runs + 1
     reached = _runs(session, dataset_id, "output", most) | _runs(session, dataset_id, "input", most)
     runs = sorted(reached, reverse=True)
-    edges = _edges(session, runs[:max_runs])
+    edges, is_cut = _edges(session, runs[:max_runs], dataset_id)
     nodes = _nodes(session, {dataset_id} | _ends(edges))
     known = {node.id for node in nodes}
     return Lineage(
@@ -39,7 +44,7 @@ def lineage(session: Session, dataset_id: UUID, *, max_runs: int = 40) -> Lineag
         nodes=nodes,
         # what the viewer may not see is not there, nor what leads to it
         edges=[edge for edge in edges if edge.source in known and edge.target in known],
-        truncated=len(runs) > max_runs,
+        truncated=is_cut or len(runs) > max_runs,
     )
 
 
@@ -55,11 +60,21 @@ def _runs(session: Session, dataset_id: UUID, direction: Direction, most: int) -
     while datasets and len(found) < most:
         new = set(session.scalars(_entered(datasets, direction, most + len(found)))) - found
         found |= new
-        passed = select(models.Lineage.dataset_id).where(
-            models.Lineage.run_id.in_(new), models.Lineage.direction == _other[direction]
-        )
+        passed = _taken_by(new) if direction == "output" else _made_by(new)
         datasets = set(session.scalars(passed)) if new else ()
     return found
+
+
+def _taken_by(runs: Collection[UUID]) -> Select[UUID]:
+    """Select what went into runs, the newest of it where it is very many."""
+    edge = models.Lineage
+    taken = select(edge.dataset_id).where(edge.run_id.in_(runs), edge.direction == "input")
+    return taken.order_by(edge.dataset_id.desc()).limit(MOST_FOLLOWED)
+
+
+def _made_by(runs: Collection[UUID]) -> Select[UUID]:
+    """Select what came out of runs, without a walk through all that went in."""
+    return select(Dataset.id).where(Dataset.run_id.in_(runs))
 
 
 def _entered(datasets: Collection[UUID], direction: Direction, most: int) -> Select[UUID]:
@@ -77,19 +92,37 @@ def _entered(datasets: Collection[UUID], direction: Direction, most: int) -> Sel
     return select(newest.c.run_id).select_from(given.join(newest, true()))
 
 
-def _edges(session: Session, runs: Sequence[UUID]) -> list[LineageEdge]:
+def _edges(session: Session, runs: Sequence[UUID], centre: UUID) -> tuple[list[LineageEdge], bool]:
+    """Return what went into runs and came out, and whether some of it is left out.
+
+    What leads from one of these runs to another, or to the centre, is never left out.
+    """
     edge = models.Lineage
-    statement = (
-        select(edge.run_id, edge.dataset_id, edge.direction, edge.role)
-        .where(edge.run_id.in_(runs))
-        .order_by(edge.run_id, edge.direction, edge.role, edge.dataset_id)
+    columns = (edge.run_id, edge.direction, edge.role, edge.dataset_id)
+    linked = {centre, *session.scalars(_made_by(runs))}
+    kept = select(*columns).where(edge.run_id.in_(runs), edge.dataset_id.in_(linked))
+    given = values(column("id", Uuid), name="given").data([(run,) for run in runs])
+    some = (
+        select(*columns)
+        .where(edge.run_id == given.c.id)
+        .order_by(edge.dataset_id, edge.direction, edge.role)
+        .limit(MOST_INPUTS + 1)
+        .lateral()
     )
-    return [
+    first = session.execute(select(some).select_from(given.join(some, true()))) if runs else ()
+    found = {(run, direction, role, end) for run, direction, role, end in session.execute(kept)}
+    counts = Counter[UUID]()
+    for run, direction, role, end in first:
+        counts[run] += 1
+        if counts[run] <= MOST_INPUTS:
+            found.add((run, direction, role, end))
+    edges = [
         LineageEdge(source=dataset, target=run, role=role)
         if direction == "input"
         else LineageEdge(source=run, target=dataset, role=role)
-        for run, dataset, direction, role in session.execute(statement)
+        for run, direction, role, dataset in sorted(found)
     ]
+    return edges, any(count > MOST_INPUTS for count in counts.values())
 
 
 def _nodes(session: Session, ids: set[UUID]) -> list[LineageNode]:

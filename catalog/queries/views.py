@@ -228,6 +228,8 @@ class DatasetDetail(DatasetSummary):
     """A dataset with everything that the catalogue knows of it."""
 
     entry_key: str = Field(description="what makes it one dataset of its beamline")
+    parent: UUID | None = Field(default=None, description="the series that it is a scan of")
+    members: int = Field(default=0, description="of a series: how many scans it has")
     detector: str
     visibility: str = Field(examples=["embargoed"])
     embargo_until: datetime | None = Field(default=None, description="when it becomes public")

@@ -1,6 +1,7 @@
 """Claiming a run: the first act of a flow. Each claim is an attempt with the newest token."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from catalog.models import (
     Sample,
     Storage,
 )
+from catalog.runs import members
 from catalog.runs.opening import current_run, open_run, reducible
 from catalog.states import AttemptState, Lane, RunState
 
@@ -32,7 +34,11 @@ WHOLE = ("data", "series")
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that a run reads. The role of a calibration's file is what it serves as."""
+    """A file that a run reads. The role of a calibration's file is what it serves as.
+
+    A run of a series reads files of results: their role is ``member``, ``output`` the role that
+    they had among the outputs, ``name`` and ``taken_at`` those of the scan.
+    """
 
     path: Path
     inner_path: str
@@ -41,6 +47,9 @@ class InputFile:
     fingerprint: str | None
     dataset_id: UUID
     count: int = 1
+    output: str = ""
+    name: str = ""
+    taken_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -216,12 +225,12 @@ def _copied_run(session: Session, asking: _FlowRun) -> UUID:
     """Open a run for a flow run that a person started from the Prefect UI."""
     dataset = reducible(session, asking.dataset_id)
     beamline = recipes.beamline_of(session, dataset.beamline_id)
-    flow = recipes.flow_name(beamline, dataset.rule)
+    flow = recipes.flow_name(beamline, dataset.rule, series=dataset.is_series)
     if flow != asking.flow:
         raise CatalogError(
             f"{dataset.name} is reduced by the flow {flow!r}, not by {asking.flow!r}."
         )
-    schema = recipes.current_flow(session, beamline, dataset.rule)
+    schema = recipes.current_flow(session, beamline, dataset.rule, series=dataset.is_series)
     copied = session.get(Dispatch, asking.dispatch_id) if asking.dispatch_id else None
     run = open_run(
         session,
@@ -307,7 +316,7 @@ def _claim_of(session: Session, run: Run, attempt: Attempt) -> Claim:
         sample=sample.name if sample else None,
         parameters=run.parameters,
         metadata=dataset.meta,
-        inputs=_inputs(session, run),
+        inputs=_results(session, run) if dataset.is_series else _inputs(session, run),
         output_folder=Path(dataset.output_folder or "", f"v{run.version:03d}"),
         output_group=_group(beamline, proposal),
         output_mode=beamline.output_mode,
@@ -348,4 +357,50 @@ def _inputs(session: Session, run: Run) -> list[InputFile]:
         )
         for role, file, format, root in rows
         if role == "raw" or file.role in (role, *WHOLE)
+    ]
+
+
+def _results(session: Session, run: Run) -> list[InputFile]:
+    """Return the files of the results that a run of a series takes, in the order of their scans.
+
+    Pictures are for people and left out.
+    """
+    rows = session.execute(
+        select(
+            Storage.root,
+            DatasetFile.path,
+            DatasetFile.role,
+            DatasetFile.digest,
+            DatasetFile.count,
+            Dataset.id,
+            Dataset.name,
+            Dataset.taken_at,
+        )
+        .select_from(Lineage)
+        .join(Dataset, Dataset.id == Lineage.dataset_id)
+        .join(DatasetFile, DatasetFile.dataset_id == Lineage.dataset_id)
+        .join(Storage, Storage.id == DatasetFile.storage_id)
+        .where(
+            Lineage.run_id == run.id,
+            Lineage.direction == "input",
+            Lineage.role == members.ROLE,
+            DatasetFile.gone_at.is_(None),
+            func.coalesce(DatasetFile.media_type, "").not_like("image/%"),
+        )
+        .order_by(Dataset.taken_at, Dataset.source_id, DatasetFile.path)
+    )
+    return [
+        InputFile(
+            path=Path(root, path),
+            inner_path="",
+            role=members.ROLE,
+            format="",
+            fingerprint=digest,
+            dataset_id=dataset_id,
+            count=count,
+            output=role,
+            name=name,
+            taken_at=taken_at,
+        )
+        for root, path, role, digest, count, dataset_id, name, taken_at in rows
     ]

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from catalog import recipes
+from catalog import recipes, series
 from catalog.connection import LOCK
 from catalog.errors import NotFound
 from catalog.lifecycle import move, note
@@ -112,13 +112,15 @@ def complete(
         )
         _end_attempt(run, attempt, AttemptState.COMPLETED, None)
         move(session, run, RunState.COMPLETED, actor="flow", details={"verdict": verdict})
+        series.tell(session, derived)  # last: it holds up the other scans of the series
         return derived.id
 
 
 def fail(engine: Engine, claim: Claim, reason: str, quarantine: bool = False) -> bool:
     """End a run as failed; with ``quarantine`` the data are at fault, and the dataset goes there.
 
-    A dataset that has a good result keeps its state: a rerun that fails says nothing about it.
+    A dataset that has a good result keeps its state: a rerun that fails says nothing about it. So
+    does a series, which has no data of its own and will have other scans.
 
     Returns
     -------
@@ -224,7 +226,8 @@ def _end_attempt(run: Run, attempt: Attempt, state: AttemptState, reason: str | 
 def _quarantine(session: Session, run: Run, reason: str) -> None:
     dataset = session.get_one(Dataset, run.dataset_id, with_for_update=LOCK)
     good = select(Dataset.id).where(Dataset.source_id == dataset.id, Dataset.is_current)
-    if dataset.state == DatasetState.VALIDATED and session.scalar(good) is None:
+    is_new = dataset.state == DatasetState.VALIDATED and session.scalar(good) is None
+    if is_new and not dataset.is_series:
         move(session, dataset, DatasetState.QUARANTINED, actor="flow", reason=reason)
     else:
         note(session, dataset, "rerun_failed", actor="flow", reason=reason)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from catalog import memo, outbox, recipes
@@ -27,6 +27,7 @@ from catalog.models import (
     Visit,
     uuid7,
 )
+from catalog.runs import members
 from catalog.states import DatasetState, Kind, Lane
 
 
@@ -70,7 +71,9 @@ def request_run(
     asked = select(Run).where(Run.request_id == request_id) if request_id else None
     if asked is not None and (existing := session.scalar(asked)) is not None:
         return existing
-    parameters = recipes.effective_parameters(session, dataset.beamline_id, overrides, dataset.rule)
+    parameters = recipes.effective_parameters(
+        session, dataset.beamline_id, overrides, dataset.rule, series=dataset.is_series
+    )
     return open_run(
         session,
         dataset,
@@ -152,7 +155,7 @@ def open_run(
     session.flush()
     session.refresh(dataset, with_for_update=LOCK)
     beamline = recipes.beamline_of(session, dataset.beamline_id)
-    flow = recipes.current_flow(session, beamline, dataset.rule)
+    flow = recipes.current_flow(session, beamline, dataset.rule, series=dataset.is_series)
     inputs = _inputs(session, dataset)
     key = run_key(inputs, flow.flow, flow.version, parameters, request_id)
     existing = session.scalar(select(Run).where(Run.run_key == key))
@@ -175,20 +178,22 @@ def open_run(
     )
     session.add(run)
     note(session, run, "requested", actor=actor, reason=reason)
-    session.add_all(
-        Lineage(
-            run_id=run.id,
-            dataset_id=input.dataset_id,
-            direction="input",
-            role=input.role,
-            fingerprint=input.fingerprint,
-        )
-        for input in inputs
-    )
+    session.flush()
+    session.execute(insert(Lineage), [_edge(run, input) for input in inputs])
     if dispatched:
         outbox.put(session, run)
     session.flush()
     return run
+
+
+def _edge(run: Run, input: "Input") -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "dataset_id": input.dataset_id,
+        "direction": "input",
+        "role": input.role,
+        "fingerprint": input.fingerprint,
+    }
 
 
 def current_run(session: Session, dataset_id: UUID) -> UUID | None:
@@ -233,6 +238,9 @@ def run_key(
 
 
 def _inputs(session: Session, dataset: Dataset) -> list[Input]:
+    if dataset.is_series:
+        taken = members.take(session, dataset)
+        return [Input(id, members.ROLE, fingerprint) for id, fingerprint in taken]
     links = session.execute(
         select(DatasetCalibration.calibration_id, DatasetCalibration.role).where(
             DatasetCalibration.dataset_id == dataset.id

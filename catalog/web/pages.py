@@ -55,6 +55,7 @@ class DatasetSearch(Search):
     technique: str | None = None
     proposal: str | None = None
     state: DatasetState | None = None
+    parent: UUID | None = None
 
     @property
     def is_narrow(self) -> bool:
