@@ -25,8 +25,8 @@ USUAL_OFFSET, SPREAD = 4.0, 7.0
 FARTHEST = 35.0
 NONE = 0.01
 """Weight of all that is not thought of: a step without a likely edge near it stays untold."""
-SURE = 0.8
-"""A candidate with this share of all weight is the one."""
+SURE, LISTED = 0.8, 0.05
+"""A candidate with this share of all weight is the one, or is listed at all."""
 SEEN, NOT_SEEN = 0.25, 0.12
 """Share of the step that another edge of the element has if it is there, and if it is not."""
 
@@ -94,11 +94,16 @@ class Identity:
             each.element == element and edge in (None, each.edge) for each in self.candidates
         )
 
+    @property
+    def listed(self) -> str:
+        """The candidates that count, in words: the one, or those between which it is not told."""
+        kept = [each for each in self.candidates if each.share >= LISTED]
+        return " or ".join(map(str, [self.best] if self.best else kept)) or "no edge"
+
     def __str__(self) -> str:
-        listed = ", ".join(str(each) for each in self.candidates[:3])
         if self.best is not None:
             return f"{self.best}, by its step at {self.energy:.1f} eV"
-        return f"not told by its step at {self.energy:.1f} eV: {listed or 'no edge is near'}"
+        return f"not told by its step at {self.energy:.1f} eV, which fits {self.listed}"
 
 
 def identify(energy: F, mu: F) -> Identity:
@@ -155,10 +160,9 @@ def agreement(identity: Identity, element: str | None, edge: str | None) -> str 
     if element is None or np.isnan(identity.energy) or identity.names(element, edge):
         return None
     stated = f"{element} {edge}" if edge else element
-    fitting = " or ".join(str(each) for each in identity.candidates[:3])
     return (
         f"The file says {stated}, but the largest step of the spectrum, at {identity.energy:.1f} "
-        f"eV, fits {fitting or 'no edge'}."
+        f"eV, fits {identity.listed}."
     )
 
 

@@ -238,7 +238,8 @@ def _channels(parts: _Parts) -> Channels:
     channels = Channels(
         shape=parts.shape,
         energy=energy,
-        single={name: _read(parts, column) for name, column in single.items()},
+        single={name: _read(parts, column) for name, column in single.items()}
+        | _stated_time(parts),
         fluorescence=[_read(parts, each.column) for each in counters],
         input_rate=[_read(parts, each.input_rate or 0) for each in counters] if has_rates else [],
         output_rate=[_read(parts, each.output_rate or 0) for each in counters] if has_rates else [],
@@ -273,6 +274,15 @@ def _energy(parts: _Parts, spacing: float | None) -> Read:
             f"so there are no energies: write it as the attribute 'd_spacing', in Angstrom."
         )
     return lambda sweeps, points: from_angle(raw(sweeps, points), spacing)
+
+
+def _stated_time(parts: _Parts) -> dict[str, Read]:
+    """Return the count time that an attribute gives for all points, if no channel does."""
+    value = parts.attribute("count_time")
+    if "count_time" in parts.found.single or not isinstance(value, int | float) or value <= 0:
+        return {}
+    constant = np.broadcast_to(np.float64(value), parts.shape)
+    return {"count_time": lambda sweeps, points: constant[sweeps, points].copy()}
 
 
 def _times(parts: _Parts) -> F | None:

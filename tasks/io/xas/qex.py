@@ -1,12 +1,14 @@
 """
 PSI QEXAFS files (``.qex``): a text header to ``_Header_End_``, then one endless stream of records.
 
-A record is the encoder (4-byte float), the time (2-byte unsigned) and each channel (4-byte float),
-little-endian, without gaps. The encoder is the monochromator's angle: the header must tell how it
-becomes an energy. What is understood of a header are lines ``name: value`` or ``name = value``:
-``channels`` (names in their order), ``d_spacing`` in Angstrom or ``crystal`` such as Si(111),
-``encoder_scale`` (degrees per count, 1 if it is not there) and ``encoder_offset`` (degrees), and
-``element``, ``edge``, ``sample``, ``title``, ``start_time``, ``dark_i0``, ``gain_i0`` and so on.
+A record is the encoder (4-byte float, degrees of the Bragg angle), the time (2-byte unsigned) and
+each channel (4-byte float), little-endian, without gaps, unless ``DataLineFormat`` says otherwise.
+Header lines are ``name: value``. The acquisition writes ``FileHeaderSize_byte``, ``DataLineFormat``
+and ``DataLineLabels`` (Clark et al., J. Synchrotron Rad. 27 (2020) 551); besides, ``channels`` may
+name the channels, ``d_spacing`` (Angstrom) or ``crystal`` (such as Si(111)) must tell how an angle
+becomes an energy, and ``encoder_scale`` (degrees per count), ``encoder_offset`` (degrees),
+``element``, ``edge``, ``sample``, ``title``, ``start_time``, ``dark_i0``, ``gain_i0`` and so on are
+understood.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ LARGEST_HEADER = 64 * 1024
 SUFFIX = ".qex"
 LINE = re.compile(r"[#\s]*([A-Za-z][\w .-]*?)\s*[:=]\s*(.+)")
 CHANNELS = ("i0", "i1", "i2")
+TYPES = {"float32": "<f4", "float64": "<f8", "uint16": "<u2", "uint32": "<u4", "int16": "<i2"}
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,9 @@ class _Stream:
     fields: Mapping[str, str]
     begin: int
     labels: tuple[str, ...]
+    record: np.dtype[Any]
     records: int
     left_over: int
-
-    @property
-    def record(self) -> np.dtype[Any]:
-        channels = [(f"c{at}", "<f4") for at in range(len(self.labels))]
-        return np.dtype([("encoder", "<f4"), ("time", "<u2"), *channels])
 
     def read(self, name: str, points: slice) -> NDArray[Any]:
         """Read some values of each record."""
@@ -126,21 +125,48 @@ def _stream(path: Path) -> _Stream | None:
             f"{path} is called .qex but has no '_Header_End_' in its first {LARGEST_HEADER} bytes: "
             f"it is empty, cut short or of another kind."
         )
-    # the line of the mark ends the header
-    newline = begin.find(b"\n", at)
-    start = newline + 1 if 0 <= newline - at - len(END) <= 1 else at + len(END)
     fields = _fields(begin[:at].decode("utf-8", "replace"))
-    labels = tuple(word for word in re.split(r"[\s,;]+", fields.get("channels", "")) if word)
+    labels = _words(fields.get("channels")) or _words(fields.get("datalinelabels"))[2:]
     if not labels:
         raise DataError(
-            f"{path} has no line 'channels' in its header, which names the detectors in the order "
-            f"of the records: it cannot be told what they hold."
+            f"{path} has neither 'DataLineLabels' nor 'channels' in its header, which name the "
+            f"detectors in the order of the records: it cannot be told what they hold."
         )
-    length = 6 + 4 * len(labels)
-    records, left_over = divmod(size - start, length)
-    if not records:
+    start, record = _begin(fields, begin, at), _record(path, fields, labels)
+    records, left_over = divmod(size - start, record.itemsize)
+    if records <= 0:
         raise DataError(f"{path} holds no records below its header: repeat the scan.")
-    return _Stream(path, fields, start, labels, records, left_over)
+    return _Stream(path, fields, start, labels, record, records, left_over)
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[\s,;]+", text or "") if word)
+
+
+def _begin(fields: Mapping[str, str], begin: bytes, mark: int) -> int:
+    """Return where the records begin: as the header says, else after the line of its mark."""
+    after = mark + len(END)
+    stated = fields.get("fileheadersize_byte", "")
+    if stated.isdigit() and int(stated) >= after:
+        return int(stated)
+    newline = begin.find(b"\n", mark)
+    return newline + 1 if 0 <= newline - after <= 1 else after
+
+
+def _record(path: Path, fields: Mapping[str, str], labels: tuple[str, ...]) -> np.dtype[Any]:
+    """Return what a record is made of."""
+    stated = _words(fields.get("datalineformat")) or (
+        "float32",
+        "uint16",
+        *["float32"] * len(labels),
+    )
+    names = ("encoder", "time", *(f"c{at}" for at in range(len(labels))))
+    if len(stated) != len(names) or not set(stated) <= set(TYPES):
+        raise DataError(
+            f"{path} has records of {', '.join(stated)} but names {len(labels)} channels "
+            f"({', '.join(labels)}) beside encoder and time: its header is damaged or unknown."
+        )
+    return np.dtype([(name, TYPES[kind]) for name, kind in zip(names, stated, strict=True)])
 
 
 def _fields(header: str) -> dict[str, str]:
