@@ -32,6 +32,9 @@ class FlowEntry:
     output_bytes : callable, optional
         Estimates from detector, metadata and recipe how much room the results need; it may not
         know. Without it, past results tell.
+    series : str, optional
+        The key in `FLOWS` of the flow that reduces the results of this one together, where scans
+        form a series. Its inputs have the role ``member``.
     """
 
     name: str
@@ -40,6 +43,7 @@ class FlowEntry:
     recipe: type[BaseModel]
     version: str
     output_bytes: OutputBytes | None = None
+    series: str | None = None
 
 
 FLOWS: dict[str, FlowEntry] = {

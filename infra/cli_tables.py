@@ -68,6 +68,8 @@ def _facts(view: DatasetDetail) -> dict[str, RenderableType]:
         "beamline": f"{view.beamline} ({view.technique})",
         "proposal": view.proposal or "unassigned",
         "sample": view.sample or "",
+        "series": str(view.parent or ""),
+        "scans": str(view.members or ""),
         "state": _state(view.state, view.reason),
         "verdict": _state(view.verdict or "", "; ".join(view.reasons)),
     }

@@ -6,7 +6,7 @@ from typing import Any
 from flows.registry import FLOWS, FlowEntry
 from infra.settings import ConfigurationError
 from triggers.beamline import Beamline
-from triggers.rules import CATALOGUE_ONLY, Rule
+from triggers.rules import CATALOGUE_ONLY, NO_SERIES, Rule
 
 
 def flow_of(beamline: Beamline, rule: Rule | None = None) -> str | None:
@@ -20,11 +20,12 @@ def flow_of(beamline: Beamline, rule: Rule | None = None) -> str | None:
     where = f"beamlines.{beamline.id}.rules.{rule.name}" if rule else ""
     if rule is not None and rule.flow is not None:
         return _named(rule.flow, where)
-    found = FLOWS.get(beamline.technique_of(rule))
+    found = _of_scans().get(beamline.technique_of(rule))
     if found is None and rule is not None and rule.technique is not None:
+        known = ", ".join(sorted(_of_scans()))
         raise ConfigurationError(
-            f"{where}.technique: no flow reduces {rule.technique!r}; there are: "
-            f"{', '.join(sorted(FLOWS))}. With flow = {CATALOGUE_ONLY!r} such data are catalogued."
+            f"{where}.technique: no flow reduces {rule.technique!r}; there are: {known}. With flow "
+            f"= {CATALOGUE_ONLY!r} such data are catalogued."
         )
     return found.name if found else None
 
@@ -32,14 +33,43 @@ def flow_of(beamline: Beamline, rule: Rule | None = None) -> str | None:
 def _named(name: str, where: str) -> str | None:
     if name == CATALOGUE_ONLY:
         return None
-    known: list[FlowEntry] = [entry for entry in FLOWS.values() if entry.name == name]
-    if not known:
-        names = ", ".join(sorted(entry.name for entry in FLOWS.values()))
+    known = {entry.name for entry in _of_scans().values()}
+    if name not in known:
+        names = ", ".join(sorted(known))
         raise ConfigurationError(
             f"{where}.flow: there is no flow {name!r}; there are: {names}, and {CATALOGUE_ONLY!r} "
             "for data that are only catalogued."
         )
     return name
+
+
+def series_flow_of(beamline: Beamline, rule: Rule | None = None) -> str | None:
+    """Return the name of the flow that reduces the results of a series; None: there is no series.
+
+    Raises
+    ------
+    ConfigurationError
+        A series is declared for data whose flow has none.
+    """
+    flow = flow_of(beamline, rule)
+    entry = next((each for each in FLOWS.values() if each.name == flow), None)
+    if beamline.series_of(rule) == NO_SERIES or entry is None:
+        return None
+    if entry.series is not None:
+        return FLOWS[entry.series].name
+    if declared := (rule.series if rule else beamline.series):
+        where = f"beamlines.{beamline.id}" + (f".rules.{rule.name}" if rule else "")
+        raise ConfigurationError(
+            f"{where}.series: no flow reduces the results of {flow!r} together; leave {declared!r} "
+            "out, or say 'none'."
+        )
+    return None
+
+
+def _of_scans() -> dict[str, FlowEntry]:
+    """Return the flows that reduce scans, by technique."""
+    of_series = {entry.series for entry in FLOWS.values()}
+    return {key: entry for key, entry in FLOWS.items() if key not in of_series}
 
 
 def published_rules(beamline: Beamline) -> list[dict[str, Any]]:
@@ -50,6 +80,8 @@ def published_rules(beamline: Beamline) -> list[dict[str, Any]]:
             "technique": beamline.technique_of(rule),
             "flow": flow_of(beamline, rule),
             "recipe": rule.recipe,
+            "series_flow": series_flow_of(beamline, rule),
+            "series_recipe": rule.series_recipe,
             "batch": rule.batch.model_dump(mode="json") if rule.batch else None,
         }
         for rule in beamline.rules
@@ -59,7 +91,7 @@ def published_rules(beamline: Beamline) -> list[dict[str, Any]]:
 
 def check_flows(beamlines: Sequence[Beamline]) -> None:
     """
-    Check that the flows and techniques of all rules are known.
+    Check that the flows and techniques of all rules are known, and those of series.
 
     Raises
     ------
@@ -67,4 +99,5 @@ def check_flows(beamlines: Sequence[Beamline]) -> None:
         The sentence names the rule, and what there is.
     """
     for beamline in beamlines:
+        series_flow_of(beamline)
         published_rules(beamline)

@@ -10,7 +10,7 @@ from catalog.connection import engine_from_environment
 from catalog.migrate import migrate
 from catalog.recipes import publish_beamline, publish_flow
 from flows.registry import FLOWS
-from infra.flow_choice import flow_of, published_rules
+from infra.flow_choice import flow_of, published_rules, series_flow_of
 from infra.logs import log_to_stdout
 from infra.settings import load_settings
 from triggers.beamline import Beamline
@@ -46,6 +46,8 @@ def publish(session: Session, beamline: Beamline, embargo: timedelta | None = No
         calibration_rules={
             kind: rule.model_dump(mode="json") for kind, rule in beamline.calibrations.items()
         },
+        series_flow=series_flow_of(beamline),
+        series_recipe=beamline.series_recipe,
         rules=published_rules(beamline),
         triggers=beamline.triggers.kinds(),
         purge_derived_after=_days(beamline.purge.derived_after_days),

@@ -37,8 +37,10 @@ def expected_bytes(session: Session, dispatch: Unsent) -> int:
             known = entry.output_bytes(dispatch.detector, dispatch.metadata, dispatch.parameters)
             if known is not None:
                 return known
-    ratio = sizes.ratio(session, dispatch.beamline, dispatch.flow)
-    return int(ratio * sizes.input_bytes(session, dispatch.dataset_id))
+    read = sizes.input_bytes(session, dispatch.dataset_id)
+    if not read:
+        return sizes.latest_bytes(session, dispatch.dataset_id)
+    return int(sizes.ratio(session, dispatch.beamline, dispatch.flow) * read)
 
 
 def full_places(session: Session, limits: Runs) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.arrivals import SightedFile, Sighting
+from catalog.sightings import SeriesMark
 from tasks.io.entry import Entry
 from tasks.io.fingerprint import fingerprint, fingerprint_file
 from triggers.beamline import Beamline
@@ -17,6 +18,7 @@ from triggers.facts import Facts, gather
 from triggers.grouping import rule_of
 from triggers.rules import Rule
 from triggers.scan_folder import signature
+from triggers.templates import fill
 
 ONLY_ENTRIES = ("", "entry", "entry1/tomo_entry")
 """Entries that a file has one of: the file's name says enough."""
@@ -92,6 +94,24 @@ class Arrival:
         inner = self.entry.inner_path if self.entry else ""
         return name if inner in ONLY_ENTRIES else f"{name}-{inner.replace('/', '-')}"
 
+    @property
+    def series(self) -> SeriesMark | None:
+        """What it shares with others of its series; None if it belongs to none."""
+        by = self.beamline.series_of(self.rule)
+        match by:
+            case "none":
+                return None
+            case "file":
+                return SeriesMark("file", str(self.path))
+            case "folder":
+                return SeriesMark("folder", str(self.path.parent))
+            case "sample":
+                sample = self.facts.known.get("sample")
+                return SeriesMark("sample", sample) if sample else None
+            case template:
+                filled = fill(template, self.facts.known)
+                return SeriesMark("template", filled) if filled else None
+
     def sighting(self) -> Sighting:
         """
         Put it into the catalogue's words; takes the fingerprints.
@@ -128,6 +148,7 @@ class Arrival:
             reported_uid=str(uid) if entry and (uid := self.clues.report.get("uid")) else None,
             reported_start=self.clues.started_at,
             sample_fields=dict(self.facts.sample_fields),
+            series=self.series,
         )
 
     def _metadata(self) -> dict[str, Any]:

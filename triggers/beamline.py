@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from triggers.rules import (
     CALIBRATION_KINDS,
+    NO_SERIES,
+    USUAL_SERIES,
     CalibrationRule,
     Grouping,
     Purge,
@@ -18,9 +20,9 @@ from triggers.rules import (
     Source,
     Triggers,
     check_order,
+    check_series,
 )
 from triggers.templates import OUTPUT_FIELDS, PATH_FIELDS, describe, placeholders
-
 
 PATTERNS = {
     "ct": ("*.h5", "*.hdf5", "*.nxs", "*.tif", "*.tiff"),
@@ -66,6 +68,15 @@ class Beamline(BaseModel):
         description="Folder of results, with {beamline} {proposal} {visit} {sample} {scan}."
     )
     recipe: dict[str, Any] = Field(default_factory=dict, description="Defaults of the recipe.")
+    series: str | None = Field(
+        default=None,
+        description="What scans share whose results are reduced together: file, folder, sample, a "
+        "template such as '{proposal}/{sample}', or none. Empty: as the technique is used (xas: "
+        "file, others: none).",
+    )
+    series_recipe: dict[str, Any] = Field(
+        default_factory=dict, description="Defaults of the recipe of series."
+    )
     debounce_seconds: float = Field(default=0.02, ge=0, description="Pause after a file event.")
     quiet_seconds: float = Field(
         default=2.0, gt=0, description="Without change for so long, data that announce no end end."
@@ -116,6 +127,11 @@ class Beamline(BaseModel):
     def _check_path_template(cls, template: str) -> str:
         placeholders(template, (*PATH_FIELDS, "_"))
         return template
+
+    @field_validator("series")
+    @classmethod
+    def _check_series(cls, series: str | None) -> str | None:
+        return check_series(series)
 
     @field_validator("rules")
     @classmethod
@@ -175,6 +191,11 @@ class Beamline(BaseModel):
     def technique_of(self, rule: Rule | None) -> str:
         """Return the technique of data that a rule takes."""
         return (rule.technique if rule else None) or self.technique
+
+    def series_of(self, rule: Rule | None) -> str:
+        """Return what makes a series of data that a rule takes; 'none' if nothing does."""
+        declared = (rule.series if rule else None) or self.series
+        return declared or USUAL_SERIES.get(self.technique_of(rule), NO_SERIES)
 
     def describe(self, relative: str, rule: Rule | None = None) -> dict[str, str]:
         """Read proposal, visit, sample and scan off a path, as far as the template fits it."""

@@ -15,6 +15,10 @@ Source = Literal["path", "report", "sidecar", "file"]
 CALIBRATION_KINDS = ("flat", "dark", "calibrant", "empty", "mask", "reference")
 CATALOGUE_ONLY = "none"
 """The flow of data that are only catalogued."""
+NO_SERIES = "none"
+SERIES = (NO_SERIES, "file", "folder", "sample")
+USUAL_SERIES = {"xas": "file"}
+"""By technique, what makes a series where nothing is declared."""
 
 
 class Part(BaseModel):
@@ -55,6 +59,15 @@ class Rule(Part):
         "a file or folder, or a plain name in the folder of a file or of images.",
     )
     batch: Batch | None = Field(default=None, description="Reduce several in one run.")
+    series: str | None = Field(default=None, description="Instead of the beamline's.")
+    series_recipe: dict[str, Any] = Field(
+        default_factory=dict, description="What differs from the beamline's series_recipe."
+    )
+
+    @field_validator("series")
+    @classmethod
+    def _check_series(cls, series: str | None) -> str | None:
+        return check_series(series)
 
     @field_validator("match")
     @classmethod
@@ -88,6 +101,24 @@ class Rule(Part):
     def takes(self, *paths: str) -> bool:
         """Whether one of these, which name the same data, fits one of the patterns."""
         return any(patterns.matches(pattern, path) for pattern in self.match for path in paths)
+
+
+def check_series(series: str | None) -> str | None:
+    """
+    Check what is declared to make a series.
+
+    Raises
+    ------
+    ValueError
+        It is neither one of the words nor a template.
+    """
+    if series is None or series in SERIES:
+        return series
+    if not placeholders(series, PATH_FIELDS):
+        words = ", ".join(repr(word) for word in SERIES)
+        names = ", ".join(f"{{{name}}}" for name in PATH_FIELDS)
+        raise ValueError(f"{series!r} makes no series; it is {words}, or a template with {names}")
+    return series
 
 
 def check_order(rules: Sequence[Rule]) -> None:

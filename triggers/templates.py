@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Mapping
 from functools import cache
 
 OUTPUT_FIELDS = ("beamline", "proposal", "visit", "sample", "scan")
@@ -45,3 +46,9 @@ def describe(template: str, relative: str) -> dict[str, str]:
     """Read proposal, visit, sample and scan off a path, as far as the template fits it."""
     found = matcher(template).match(relative) if template else None
     return {key: value for key, value in found.groupdict().items() if value} if found else {}
+
+
+def fill(template: str, known: Mapping[str, str]) -> str | None:
+    """Fill a template with what is known; None if something that it asks for is not."""
+    fields = placeholders(template, PATH_FIELDS)
+    return template.format(**known) if fields <= known.keys() else None

@@ -5,10 +5,12 @@ from infra.caretaker.embargo import EMBARGO
 from infra.caretaker.job import Job
 from infra.caretaker.messages import send_messages
 from infra.caretaker.reserve import Keeper
+from infra.caretaker.series import reduce_series
 from infra.caretaker.watch import Watch
 
 JOBS: tuple[Job, ...] = (
     Job("reserve", 3.0, Keeper().keep),
+    Job("series", 1.0, reduce_series),
     Job("messages", 5.0, send_messages),
     Job("watch", 30.0, Watch().look),
     Job("digests", 60.0, Digests().work),

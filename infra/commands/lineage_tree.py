@@ -30,7 +30,8 @@ def tree(found: Lineage) -> RenderableType:
     if not parts:
         parts.append(Text.assemble(_label(nodes[found.dataset_id]), "  nothing was made of it yet"))
     if found.truncated:
-        parts.append(Text("There is more: only the newest runs are shown.", style="dim"))
+        words = "There is more: only the newest runs, and fifty of what went into each, are shown."
+        parts.append(Text(words, style="dim"))
     return Group(*parts)
 
 

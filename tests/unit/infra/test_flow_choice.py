@@ -1,12 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session
 
 from catalog import recipes
+from catalog.errors import InvalidParameters
 from catalog.models import Beamline as Row
 from flows.registry import FLOWS
-from infra.flow_choice import check_flows, published_rules
+from infra.flow_choice import check_flows, published_rules, series_flow_of
 from infra.prepare_catalogue import publish
 from infra.settings import ConfigurationError
 from triggers.beamline import Beamline
@@ -42,6 +44,60 @@ def test_mistakes(rule, words):
     with pytest.raises(ConfigurationError) as error:
         check_flows([beamline({"name": "a", "match": ["**"], **rule})])
     assert words in str(error.value)
+
+
+@pytest.fixture
+def with_series(monkeypatch):
+    """Let CT have a flow that reduces results together."""
+    both = replace(FLOWS["ct"], name="ct-series")
+    monkeypatch.setitem(FLOWS, "ct-series", both)
+    monkeypatch.setitem(FLOWS, "ct", replace(FLOWS["ct"], series="ct-series"))
+
+
+def test_series_have_the_flow_that_belongs_to_the_flow_of_their_scans(with_series):
+    rules = [
+        {"name": "quick", "match": ["q/**"], "series_recipe": {"stripe_removal": "none"}},
+        {"name": "single", "match": ["s/**"], "series": "none"},
+        {"name": "photos", "match": ["p/**"], "flow": "none"},
+    ]
+    described = beamline(*rules, series="folder")
+    check_flows([described])
+    assert series_flow_of(described) == "ct-series"
+    assert [each["series_flow"] for each in published_rules(described)] == ["ct-series", None, None]
+    assert published_rules(described)[0]["series_recipe"] == {"stripe_removal": "none"}
+    assert series_flow_of(beamline()) is None, "nothing is declared, and CT has no usual series"
+    for of_scans in ({"technique": "ct-series"}, {"flow": "ct-series"}):
+        with pytest.raises(ConfigurationError, match="there"):
+            check_flows([beamline({"name": "a", "match": ["**"], **of_scans})])
+
+
+@pytest.mark.parametrize("of_rule", [True, False])
+def test_a_series_that_no_flow_reduces_is_a_mistake(of_rule):
+    rule = {"name": "a", "match": ["**"], **({"series": "file"} if of_rule else {})}
+    described = beamline(rule, **({} if of_rule else {"series": "file"}))
+    where = "bl07.rules.a.series" if of_rule else "bl07.series"
+    with pytest.raises(ConfigurationError, match=f"{where}: no flow reduces the results of 'ct-"):
+        check_flows([described])
+
+
+def test_the_recipe_of_a_series_is_checked_and_merged(catalog_engine, with_series):
+    described = beamline(
+        {"name": "quick", "match": ["q/**"], "series_recipe": {"stripe_removal": "none"}},
+        series="file",
+        recipe={"stripe_removal": "none"},
+        series_recipe={"rotation_axis": 7.0},
+    )
+    with Session(catalog_engine) as session, session.begin():
+        for flow in FLOWS.values():
+            schema = flow.recipe.model_json_schema()
+            recipes.publish_flow(session, flow.name, flow.technique, flow.version, schema)
+        publish(session, described)
+        of_series = recipes.effective_parameters(session, "bl07", {}, "quick", series=True)
+        assert (of_series["rotation_axis"], of_series["stripe_removal"]) == (7.0, "none")
+        of_series = recipes.effective_parameters(session, "bl07", {}, series=True)
+        assert of_series["stripe_removal"] != "none", "the recipe of scans is theirs alone"
+        with pytest.raises(InvalidParameters, match="series_recipe: 'axis' is not a parameter"):
+            publish(session, described.model_copy(update={"series_recipe": {"axis": 1}}))
 
 
 def test_into_the_catalogue(catalog_engine):
