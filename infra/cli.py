@@ -129,6 +129,7 @@ def datasets(
     proposal: Annotated[str | None, typer.Option(help="Of this proposal.")] = None,
     state: Annotated[str | None, typer.Option(help="In this state.")] = None,
     text: Annotated[str | None, typer.Option(help="With this in name, sample or title.")] = None,
+    series: Annotated[str | None, typer.Option(help="Scans of this series (id or name).")] = None,
     limit: Limit = 30,
     as_json: Json = False,
 ) -> None:
@@ -137,7 +138,13 @@ def datasets(
 
     with catalogue(context.obj) as engine:
         page = cli_actions.list_datasets(
-            engine, limit, beamline=beamline, proposal=proposal, state=state, text=text
+            engine,
+            limit,
+            beamline=beamline,
+            proposal=proposal,
+            state=state,
+            text=text,
+            parent=cli_actions.detail(engine, series).id if series else None,
         )
     answer(as_json, page, cli_tables.datasets)
 
