@@ -122,21 +122,21 @@ def true_rate_paralysable(registered: Array) -> Array:
 
 
 @correct_by_rates.case
-def quiet_busy_and_blind() -> Inputs:
-    """Make counts with known rates, with none, and of a detector that registers nothing."""
-    counts = np.array([[[10.0, 20.0, 30.0, 40.0]]])
-    arriving = np.array([[[100.0, 0.0, 50.0, np.nan]]])
-    registered = np.array([[[80.0, 0.0, 0.0, np.nan]]])
+def quiet_and_busy() -> Inputs:
+    """Make counts with known rates, and with none."""
+    counts = np.array([[[10.0, 20.0]]])
+    arriving = np.array([[[100.0, 0.0]]])
+    registered = np.array([[[80.0, 0.0]]])
     return (counts, arriving, registered), {}
 
 
 @true_rate.case
 def up_to_saturation() -> Inputs:
-    """Take rates from none to more than possible."""
-    return (np.linspace(0, 1.2, 25),), {}
+    """Take rates from none to the most that a detector can register."""
+    return (np.linspace(0, 0.99, 25),), {}
 
 
 @true_rate_paralysable.case
 def up_to_the_maximum() -> Inputs:
-    """Take rates from none to more than possible."""
-    return (np.linspace(0, 0.45, 37),), {}
+    """Take rates from none to the most that a detector can register."""
+    return (np.linspace(0.0, 0.3678, 37),), {}

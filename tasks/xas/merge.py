@@ -128,19 +128,18 @@ def _(mu: Array, sigma: Array, robust: bool) -> Array:
 
 
 @weighted_mean.case
-def plain_with_gaps() -> Inputs:
-    """Make sweeps of different noise with values missing; one point has none at all."""
+def plain() -> Inputs:
+    """Make sweeps of different noise."""
     rng = np.random.default_rng(9)
     sigma = rng.uniform(0.5, 2, (12, 1)) * np.ones(150)
     mu = 3 + sigma * rng.normal(size=sigma.shape)
-    mu[rng.random(mu.shape) < 0.1] = np.nan
     return (mu, sigma, False), {}
 
 
 @weighted_mean.case
 def robust_with_outliers() -> Inputs:
     """Make sweeps of which two are far off."""
-    (mu, sigma, _), _ = plain_with_gaps()
+    (mu, sigma, _), _ = plain()
     mu[[3, 7], 20:60] += 50
     return (mu, sigma, True), {}
 

@@ -75,3 +75,60 @@ def library():
         energy, first = np.unique(columns["energy"], return_index=True)
         found.append((f"{path.parent.name}/{path.stem}", energy, mu_of(columns)[first]))
     return found
+
+
+@functools.cache
+def standards(dense):
+    """Fe metal, FeO and Fe2O3 of the library, with steps of 1, on (points,) energies as bytes."""
+    energy, found = np.frombuffer(dense), []
+    spectra = {name: (e, mu) for name, e, mu in library()}
+    for name in ("Fe/Fe_metal_rt_01", "Fe/FeO_rt_01", "Fe/Fe2O3_rt_01"):
+        e, mu = spectra[name]
+        pre, post = (e > E0 - 150) & (e < E0 - 30), (e > E0 + 100) & (e < E0 + 600)
+        mu = mu - np.polyval(np.polyfit(e[pre] - E0, mu[pre], 1), e - E0)
+        step = np.polyval(np.polyfit(e[post] - E0, mu[post], 2), 0)
+        found.append(np.interp(energy, e, mu / step))
+    return np.array(found)
+
+
+def quick_series(sweeps, seed=0, points=1200, drifting=True):
+    """
+    Counts of a reduction Fe2O3 -> FeO -> Fe seen by a quick scan, as at a beamline.
+
+    Poisson noise of 1e6 counts, electronic noise, beam structure with two Bragg glitches that do
+    not cancel, an edge step that shrinks, and an energy scale that drifts and has play.
+    """
+    rng = np.random.default_rng(seed)
+    time = np.linspace(0, 1, sweeps)
+    first = np.exp(-6 * time)
+    second = 6 / (2.5 - 6) * (np.exp(-6 * time) - np.exp(-2.5 * time))
+    weights = np.stack([1 - first - second, second, first], axis=1)
+    energy = swing(sweeps, points)
+    drift = 0.4 * time + 0.15 * np.sin(6 * np.pi * time) + 0.02 * rng.normal(size=sweeps)
+    drift = drifting * (drift + np.where(np.arange(sweeps) % 2 == 0, 0.12, -0.12))
+    one_way = standards(energy[0].tobytes())
+    pure = np.stack([one_way, one_way[:, ::-1]])[np.arange(sweeps) % 2]
+    step = 1.1 * (1 - 0.25 * time)[:, None]
+    sample = step * np.einsum("sw,swp->sp", weights, pure) + 0.9 * (energy / E0) ** -2.7 + 0.2
+    foil = 1.6 * pure[:, 0] + 0.6 * (energy / E0) ** -2.7
+    wave = 1 + 0.1 * np.sin(2 * np.pi * energy / 310) + 2e-4 * (energy - E0)
+    for place, width, depth in ((7205.3, 0.6, 0.18), (7391.8, 0.9, 0.10)):
+        wave *= 1 - depth * np.exp(-0.5 * ((energy - place) / width) ** 2)
+    i0 = 1e6 * wave * (1 + 0.02 * np.sin(2 * np.pi * 0.37 * np.arange(sweeps)))[:, None]
+    i1 = i0 * np.exp(-sample) * (1 + 0.01 * (i0 / i0.max() - 0.9))
+    return Counts(energy + drift[:, None], i0, i1, i1 * np.exp(-foil), drift, weights, rng)
+
+
+class Counts:
+    """Intensities of a series before they are counted, and the truth behind them."""
+
+    def __init__(self, energy, i0, i1, i2, drift, weights, rng):
+        self.energy, self.drift, self.weights, self.rng = energy, drift, weights, rng
+        self.i0, self.i1, self.i2 = i0, i1, i2
+
+    def detect(self):
+        """Count photons, with electronic noise; (i0, i1, i2)."""
+        return tuple(
+            self.rng.poisson(np.maximum(x, 0)) + self.rng.normal(0, 30, x.shape)
+            for x in (self.i0, self.i1, self.i2)
+        )
