@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from tasks.io.hdf5 import Tree, claims_hdf5, damage_told
+from tasks.io.scan import PartReader, readers
 
 SAMPLES = 16
 BLOCK = 64 * 1024
@@ -28,8 +29,9 @@ def fingerprint(path: Path, inner_path: str = "") -> str:
     """
     Fingerprint a dataset: a file, one entry of an HDF5 file, or a folder of images.
 
-    Of an HDF5 file only the entry's own data count, so that it stays the same when another entry is
-    appended to the file: its frames and angles, or, where it has no such, all numbers below it.
+    Of a file with several entries only the entry's own data count, so that it stays the same
+    when another one is appended: in HDF5 its frames and angles, or, where it has no such, all
+    numbers below it.
 
     Parameters
     ----------
@@ -54,6 +56,8 @@ def fingerprint(path: Path, inner_path: str = "") -> str:
             stacks = _stacks(tree, inner_path)
             if stacks:
                 return _text(_hash_datasets(tree, stacks))
+    elif inner_path and (part := _part(path, inner_path)) is not None:
+        return _text(_new(part))
     return fingerprint_file(path)
 
 
@@ -74,8 +78,18 @@ def fingerprint_files(files: Sequence[Path], root: Path) -> str:
     return _text(digest)
 
 
-def _new() -> hashlib.blake2b:
-    return hashlib.blake2b(digest_size=16)
+def _new(content: bytes = b"") -> hashlib.blake2b:
+    return hashlib.blake2b(content, digest_size=16)
+
+
+def _part(path: Path, inner_path: str) -> bytes | None:
+    """Return the content of one of several datasets of a text file, from whoever can read it."""
+    for reader in readers().values():
+        if isinstance(reader, PartReader):
+            part = reader.part(path, inner_path)
+            if part is not None:
+                return part
+    return None
 
 
 def _text(digest: hashlib.blake2b) -> str:

@@ -163,6 +163,17 @@ class GrowingReader(Protocol):
         ...
 
 
+@runtime_checkable
+class PartReader(Protocol):
+    """What a format other than HDF5 may offer whose files hold several datasets."""
+
+    name: str
+
+    def part(self, path: Path, inner_path: str) -> bytes | None:
+        """Return what stands for the content of one dataset; None if the file has none such."""
+        ...
+
+
 @cache
 def readers() -> dict[str, Reader]:
     """Return the installed readers by name."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tasks.errors import DataError
@@ -15,6 +17,7 @@ from tasks.io.xas.labelled import Labelled, channels_of
 
 Tables = Callable[[Path], list[Labelled]]
 """Reads all tables of a file; an empty list if the format is another one."""
+SETTLED_NS = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,14 @@ class TableReader:
 
     def entries(self, path: Path) -> list[Entry]:
         """Look at a file; see `tasks.io.scan.Reader`."""
-        tables = self.tables(path)
+        tables = self._read(path)
         return [_entry(table, self.name, alone=len(tables) == 1) for table in tables]
 
     def open(self, reference: ScanReference) -> Spectra:
         """Open one dataset."""
         inner = reference.inner_path.strip("/")
         path = Path(reference.path)
-        tables = self.tables(path)
+        tables = self._read(path)
         found = [each for each in tables if inner in ("", each.inner_path)]
         if not found:
             names = ", ".join(each.inner_path for each in tables) or "nothing"
@@ -51,6 +54,27 @@ class TableReader:
         return ChannelSpectra(
             reference, facts, channels, warnings, metadata=described(facts, channels)
         )
+
+    def part(self, path: Path, inner_path: str) -> bytes | None:
+        """Return what stands for the content of one of several datasets; None if there is none."""
+        for table in self._read(path):
+            if inner_path and table.inner_path == inner_path:
+                return ",".join(table.labels).encode() + table.values.tobytes()
+        return None
+
+    def _read(self, path: Path) -> list[Labelled]:
+        """Read all tables; those of the last file are kept, since each is asked for by itself."""
+        if not path.is_file():
+            return []
+        seen = path.stat()
+        if time.time_ns() - seen.st_mtime_ns < SETTLED_NS:  # its time may not tell the next change
+            return self.tables(path)
+        return _kept(self.tables, path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+
+
+@lru_cache(maxsize=2)
+def _kept(tables: Tables, path: Path, _size: int, _mtime_ns: int, _inode: int) -> list[Labelled]:
+    return tables(path)
 
 
 def _entry(table: Labelled, format_name: str, *, alone: bool) -> Entry:

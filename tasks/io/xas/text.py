@@ -16,7 +16,8 @@ COMMENT = "#%!;*"
 FEWEST_ROWS = 3
 LARGEST = 512 * 1024 * 1024
 LOOKED_AT = 4096
-SEPARATORS = re.compile(r"[\s,;]+")
+SEPARATORS = str.maketrans(",;", "  ")
+TEXT_BYTES = bytes({*range(32, 256), *b"\t\n\v\f\r\x1a\x1b"})
 
 
 def lines_of(path: Path) -> list[str]:
@@ -52,9 +53,7 @@ def lines_of(path: Path) -> list[str]:
 
 def is_text(begin: bytes) -> bool:
     """Whether the first bytes of a file are text in whatever 8-bit encoding."""
-    return not begin.startswith(SIGNATURE) and not any(
-        byte < 32 and byte not in b"\t\n\v\f\r\x1a\x1b" for byte in begin
-    )
+    return not begin.startswith(SIGNATURE) and not begin.translate(None, TEXT_BYTES)
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,11 @@ class Table:
     begin: int
     warnings: tuple[str, ...] = ()
 
+    @property
+    def rows(self) -> int:
+        """Number of rows, with one that was left out at the end."""
+        return len(self.values) + len(self.warnings)
+
 
 def is_comment(line: str) -> bool:
     """Whether a line is no row: blank or commented out."""
@@ -84,7 +88,7 @@ def is_comment(line: str) -> bool:
 
 def tokens(line: str) -> list[str]:
     """Split a row at blanks, commas or semicolons."""
-    return [word for word in SEPARATORS.split(line.strip()) if word]
+    return line.translate(SEPARATORS).split()
 
 
 def number(word: str) -> float | None:
@@ -133,8 +137,18 @@ def find_table(path: Path, lines: list[str], *, first: int = 0) -> Table | None:
         # a writer that was stopped leaves half a line behind
         warnings = (f"{path}: line {rows[-1] + 1}, the last one, is cut short; it is left out.",)
         rows, split = rows[:-1], split[:-1]
+    return Table(_values(path, rows, split, columns), rows[0], warnings)
+
+
+def _values(path: Path, rows: list[int], split: list[list[str]], columns: int) -> F:
+    """Read numbers, all at once; if one is none, look for its line."""
+    if all(len(words) == columns for words in split):
+        try:
+            return np.array(split, np.float64)
+        except ValueError:
+            pass
     values = [_row(path, row + 1, words, columns) for row, words in zip(rows, split, strict=True)]
-    return Table(np.array(values, np.float64), rows[0], warnings)
+    return np.array(values, np.float64)
 
 
 def _longest_run(lines: list[str], first: int) -> list[int]:

@@ -56,8 +56,9 @@ def tables(path: Path) -> list[Labelled]:
             )
         return []
     begin = next((number for number, line in enumerate(lines) if _is_row(line)), len(lines))
-    _refuse_bad_rows(path, lines, begin)
     table = find_table(path, lines, first=begin)
+    if table is None or not np.isfinite(table.values).all() or table.rows < _rows(lines[begin:]):
+        _refuse_bad_rows(path, lines, begin)
     if table is None:
         raise DataError(f"{path} holds no table of numbers below its header: repeat the scan.")
     header = _header(lines[:begin])
@@ -72,6 +73,10 @@ def tables(path: Path) -> list[Labelled]:
 def _is_row(line: str) -> bool:
     words = tokens(line)
     return bool(words) and number(words[0]) is not None
+
+
+def _rows(lines: list[str]) -> int:
+    return sum(not line.startswith("#") and not line.isspace() and bool(line) for line in lines)
 
 
 def _refuse_bad_rows(path: Path, lines: list[str], begin: int) -> None:

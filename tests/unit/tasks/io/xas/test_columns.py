@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tasks.errors import DataError
+from tasks.io.fingerprint import fingerprint
 from tasks.io.probe import UnknownLayoutError, probe
 
 HC = 12398.419843
@@ -239,3 +240,18 @@ def test_an_amplifier_switched_during_the_scan(tmp_path, opened):
         assert "the gain of i0 was changed during the scan" in spectra.warnings[0]
     np.testing.assert_allclose(raw.i0[0], np.arange(1, 9))
     assert raw.gain == {"i0": 1e7}
+
+
+def test_a_scan_appended_to_a_spec_file_leaves_the_others(real, tmp_path):
+    text = real("beamline_ascii/ESRF_SNBL_2013.dat").read_text()
+    first, second = text.split("\n#S 2")
+    path = tmp_path / "a.dat"
+    path.write_text(first)
+    (entry,) = probe(path, technique="xas")
+    before = fingerprint(path, entry.inner_path)
+    path.write_text(f"{first}\n#S 2{second}")
+    assert [each.inner_path for each in probe(path, technique="xas")] == ["1", "2"]
+    assert fingerprint(path, "1") == before
+    assert fingerprint(path, "2") != before
+    path.write_text(path.read_text().replace("11131", "11132", 1))
+    assert fingerprint(path, "1") != before
