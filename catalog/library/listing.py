@@ -101,16 +101,8 @@ def spectrum(session: Session, spectrum_id: UUID) -> SpectrumDetail | None:
 
 def _summaries() -> Any:
     """Select spectra with their library's name, which hides what is not the viewer's."""
-    points = func.cardinality(SpectrumRecord.energy)
     return (
-        select(
-            SpectrumRecord,
-            Library.name,
-            RetirementRecord,
-            points,
-            SpectrumRecord.energy[1],
-            SpectrumRecord.energy[points],
-        )
+        select(SpectrumRecord, Library.name, RetirementRecord)
         .join(Library, Library.id == SpectrumRecord.library_id)
         .outerjoin(RetirementRecord, RetirementRecord.spectrum_id == SpectrumRecord.id)
     )
@@ -129,20 +121,13 @@ def _conditions(filters: SpectrumFilter) -> list[ColumnElement[bool]]:
 
 
 def _summary(
-    record: SpectrumRecord,
-    library: str,
-    retirement: RetirementRecord | None,
-    points: int,
-    first: float,
-    last: float,
+    record: SpectrumRecord, library: str, retirement: RetirementRecord | None
 ) -> dict[str, Any]:
     shared = SpectrumSummary.model_fields.keys() & SpectrumRecord.__mapper__.attrs.keys()
+    values = {name: getattr(record, name) for name in shared}
     return {
-        **{name: getattr(record, name) for name in shared},
+        **values,
         "library": library,
-        "points": points,
-        "energy_min": first,
-        "energy_max": last,
         "retired_at": retirement.at if retirement else None,
     }
 

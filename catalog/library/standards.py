@@ -29,6 +29,7 @@ class LibrarySpectrum:
     edge: str
     e0: float | None
     digest: str
+    metadata: dict[str, Any]
     energy: list[float]
     mu: list[float]
 
@@ -89,11 +90,12 @@ def digest(
     return "sha256:" + told.hexdigest()
 
 
+_ELSEWHERE: dict[str, Any] = {"library": Library.name, "metadata": SpectrumRecord.meta}
 _COLUMNS: dict[str, Any] = {
     field: getattr(SpectrumRecord, field)
     for field in LibrarySpectrum.__dataclass_fields__
-    if field != "library"
-} | {"library": Library.name}
+    if field not in _ELSEWHERE
+} | _ELSEWHERE
 
 
 def _that_count(fields: Iterable[str], libraries: Sequence[UUID], element: str, edge: str) -> Any:

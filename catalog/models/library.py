@@ -46,7 +46,8 @@ class SpectrumRecord(Base):
     Rows are added and never changed. Other numbers under the same name are another ``revision``;
     at most one of them counts, which is one without a retirement. ``digest`` is that of the
     numbers, ``e0`` the edge energy (eV) that the file declares, ``meta`` what else it tells. The
-    numbers are read only when they are asked for.
+    numbers are read only when they are asked for; the database itself writes what lists tell of
+    them, and ``search_text``.
     """
 
     __tablename__ = "library_spectrum"
@@ -81,6 +82,11 @@ class SpectrumRecord(Base):
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
     energy: Mapped[list[float]] = mapped_column(ARRAY(Double), deferred=True)
     mu: Mapped[list[float]] = mapped_column(ARRAY(Double), deferred=True)
+    points: Mapped[int] = mapped_column(Computed("cardinality(energy)", persisted=True))
+    energy_min: Mapped[float] = mapped_column(Computed("energy[1]", persisted=True))
+    energy_max: Mapped[float] = mapped_column(
+        Computed("energy[cardinality(energy)]", persisted=True)
+    )
     digest: Mapped[str]
     file_name: Mapped[str] = mapped_column(server_default=text("''"))
     format: Mapped[str] = mapped_column(server_default=text("''"))

@@ -40,6 +40,10 @@ CREATE TABLE library_spectrum (
     metadata JSONB DEFAULT '{}' NOT NULL,
     energy DOUBLE PRECISION[] NOT NULL,
     mu DOUBLE PRECISION[] NOT NULL,
+    points BIGINT NOT NULL GENERATED ALWAYS AS (cardinality(energy)) STORED,
+    energy_min DOUBLE PRECISION NOT NULL GENERATED ALWAYS AS (energy[1]) STORED,
+    energy_max DOUBLE PRECISION NOT NULL
+        GENERATED ALWAYS AS (energy[cardinality(energy)]) STORED,
     digest TEXT NOT NULL,
     file_name TEXT DEFAULT '' NOT NULL,
     format TEXT DEFAULT '' NOT NULL,
@@ -58,6 +62,10 @@ CREATE TABLE library_spectrum (
     CONSTRAINT ck_library_spectrum_lengths CHECK (cardinality(energy) = cardinality(mu)),
     CONSTRAINT fk_library_spectrum_library_id FOREIGN KEY(library_id) REFERENCES library (id)
 );
+-- doubles hardly shrink: to try costs more time than it saves room
+ALTER TABLE library_spectrum
+    ALTER energy SET STORAGE EXTERNAL,
+    ALTER mu SET STORAGE EXTERNAL;
 CREATE INDEX ix_library_spectrum_library_id_id ON library_spectrum (library_id, id);
 CREATE INDEX ix_library_spectrum_library_id_element_edge_id
     ON library_spectrum (library_id, element, edge, id);
