@@ -18,8 +18,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from catalog import runs
+from catalog import library, runs
 from catalog.connection import engine_from_environment
+from catalog.library import LibrarySpectrum
 from catalog.queries.results import previews
 from catalog.runs import Claim, Fenced
 from flows.machine import machine
@@ -138,6 +139,18 @@ class Reduction:
             quality=quality,
             metadata=metadata,
         )
+
+    def library(
+        self, names: Sequence[str] | None, element: str, edge: str
+    ) -> list[LibrarySpectrum]:
+        """Return the spectra of an edge in libraries that serve this scan; None means all."""
+        with Session(self._engine) as session:
+            return library.spectra(session, names, element, edge, proposal=self.claim.proposal)
+
+    def library_digest(self, names: Sequence[str] | None, element: str, edge: str) -> str:
+        """Return the digest of what `library` returns, which a result keeps."""
+        with Session(self._engine) as session:
+            return library.digest(session, names, element, edge, proposal=self.claim.proposal)
 
     def page(self, path: str) -> str:
         """Return the address of one of the catalogue's pages."""

@@ -9,6 +9,9 @@ from pydantic import BaseModel
 from flows.ct.recipe import RECIPE_VERSION as CT_RECIPE_VERSION
 from flows.ct.recipe import Recipe as CTRecipe
 from flows.ct.size import output_bytes as ct_output_bytes
+from flows.xas.recipe import RECIPE_VERSION as XAS_RECIPE_VERSION
+from flows.xas.recipe import Recipe as XASRecipe
+from flows.xas.size import output_bytes as xas_output_bytes
 
 OutputBytes = Callable[[str, Mapping[str, Any], Mapping[str, Any]], int | None]
 
@@ -54,5 +57,13 @@ FLOWS: dict[str, FlowEntry] = {
         recipe=CTRecipe,
         version=CT_RECIPE_VERSION,
         output_bytes=ct_output_bytes,
+    ),
+    "xas": FlowEntry(
+        name="xas-reduction",
+        technique="xas",
+        entrypoint="flows.xas.flow:reduce_xas",
+        recipe=XASRecipe,
+        version=XAS_RECIPE_VERSION,
+        output_bytes=xas_output_bytes,
     ),
 }

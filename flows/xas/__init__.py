@@ -1,0 +1,1 @@
+"""The XAS flow: from counts to normalised spectra, EXAFS and composition."""

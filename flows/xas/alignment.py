@@ -1,0 +1,133 @@
+"""The energies of all sweeps put right: one to the other by their foil, all of them by a table."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from flows.cluster import dask_client, worker_limits
+from flows.progress import Progress, chunks_in_order
+from flows.reduction import Reduction
+from flows.xas.recipe import Recipe
+from flows.xas.types import Alignment, Doubts, Floats, Opened
+from tasks.algorithm import Engine, merge_records
+from tasks.errors import DataError
+from tasks.xas.align import Alignment as FoilAlignment
+from tasks.xas.blocks import Block, blocks_of
+from tasks.xas.calibrate import calibrate
+from tasks.xas.foils import FoilEnergy, foil_energies
+from tasks.xas.rebin import common_range
+from tasks.xas.survey import Surveyed, align_foils, foil_grid, joined, survey_block
+
+SHARE_OF_WORKER = 0.25  # of a worker's memory for one block
+MOST_SWEEPS = 500  # in a block: enough to be fast, few enough to show progress
+_SHORT_SWEEPS = 0.98  # share of the sweeps that must reach the ends of the grid
+_FARTHEST = 1500.0  # eV from the edge: no scan goes farther to show its foil
+
+
+def blocks(recipe: Recipe, opened: Opened) -> list[Block]:
+    """Cut the scan into blocks that fit into a worker."""
+    whole = Block(
+        opened.spectra, 0, 0, opened.mode, dark=recipe.dark, dead_time_us=recipe.dead_time_us
+    )
+    sweeps, longest = opened.shape
+    memory = SHARE_OF_WORKER * worker_limits(dask_client()).memory
+    most = 8 * 12 * longest * MOST_SWEEPS
+    return blocks_of(whole, sweeps, longest, min(memory, most), opened.sweeps)
+
+
+def align_sweeps(run: Reduction, recipe: Recipe, opened: Opened) -> Alignment:
+    """Look at every sweep's foil, and find what is to be added to its energies."""
+    foil = _foil(recipe, opened) if opened.foil else None
+    surveyed = _survey(run, recipe, opened, foil.energy if foil else None)
+    engine = Engine()
+    with engine.active():
+        scale = _scale(recipe, opened, surveyed, foil)
+    run.record("align sweeps", engine.records)
+    # a few short sweeps do not shorten the grid for all
+    low, high = common_range(np.stack([surveyed.low, surveyed.high], axis=1), _SHORT_SWEEPS)
+    return Alignment(
+        shift=scale.shift,
+        sigma=scale.sigma,
+        offset=scale.offset + recipe.energy_shift,
+        offset_sigma=scale.offset_sigma,
+        table=scale.table,
+        energy=(low, high),
+        doubts=scale.doubts,
+    )
+
+
+@dataclass(frozen=True)
+class _Scale:
+    shift: Floats
+    sigma: Floats
+    offset: float
+    offset_sigma: float
+    table: str
+    doubts: Doubts
+
+
+def _survey(run: Reduction, recipe: Recipe, opened: Opened, foil_energy: float | None) -> Surveyed:
+    client = dask_client()
+    limits = worker_limits(client)
+    orders = blocks(recipe, opened)
+    bar = Progress(f"Sweeps of {run.claim.dataset_name}: a first look", len(orders))
+    parts: list[Surveyed] = []
+    work = partial(survey_block, foil_energy=foil_energy, cores=limits.threads)
+    for part in chunks_in_order(client, work, orders, 2 * limits.workers):
+        run.check_fence()
+        parts.append(part)
+        bar.step()
+    surveyed = joined(parts)
+    run.record("align sweeps", merge_records(surveyed.records))
+    return surveyed
+
+
+def _scale(recipe: Recipe, opened: Opened, surveyed: Surveyed, foil: FoilEnergy | None) -> _Scale:
+    """Align and calibrate as far as there is a foil; what cannot be done is said."""
+    count = len(surveyed.low)
+    nothing = _Scale(np.zeros(count), np.full(count, np.nan), 0.0, np.nan, "", {})
+    if foil is None or surveyed.foil is None:
+        return nothing
+    try:
+        return _by_foil(recipe, opened, surveyed, foil)
+    except DataError as error:
+        told = f"The energy is as it was recorded, since the reference foil is of no use: {error}"
+        return _Scale(nothing.shift, nothing.sigma, 0.0, np.nan, "", {"energy": (told,)})
+
+
+def _by_foil(recipe: Recipe, opened: Opened, surveyed: Surveyed, foil: FoilEnergy) -> _Scale:
+    found, mean = align_foils(surveyed, foil.energy)
+    doubts = _border(found)
+    shift, sigma = found.shift, found.sigma
+    if not recipe.align or len(shift) == 1:
+        shift, sigma = np.zeros_like(shift), np.full_like(sigma, np.nan)
+    if recipe.foil_table == "none":
+        return _Scale(shift, sigma, 0.0, np.nan, "", doubts)
+    table = None if recipe.foil_table == "auto" else recipe.foil_table
+    grid = foil_grid(foil.energy)
+    scale = calibrate(grid, mean, foil.element, foil.edge, table)
+    return _Scale(shift, sigma, scale.offset, scale.sigma, scale.foil.table, doubts)
+
+
+def _border(found: FoilAlignment) -> Doubts:
+    count = int(found.at_border.sum())
+    if not count:
+        return {}
+    return {
+        "energy": (
+            f"The foil of {count} of {len(found.shift)} sweeps is farther off than was searched: "
+            "their energy is what their neighbours say. Look at the sweeps.",
+        )
+    }
+
+
+def _foil(recipe: Recipe, opened: Opened) -> FoilEnergy | None:
+    """Return the edge of the foil that lies in the scan, the sample's own edge first."""
+    element = opened.foil or opened.element
+    edges = dict.fromkeys((opened.edge, "K", "L3", "L2", "L1"))
+    for edge in edges:
+        for known in foil_energies(element, edge):
+            if abs(known.energy - opened.nominal_e0) < _FARTHEST:
+                return known
+    return None

@@ -1,0 +1,124 @@
+"""All sweeps onto one grid: workers read and rebin, each into its own rows of a file."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flows.cluster import dask_client, worker_limits
+from flows.progress import Progress, chunks_in_order
+from flows.reduction import Reduction
+from flows.xas.alignment import blocks
+from flows.xas.recipe import Recipe
+from flows.xas.rejection import rejected
+from flows.xas.types import Alignment, Floats, Opened, Sweeps
+from tasks.algorithm import Engine, merge_records
+from tasks.errors import DataError
+from tasks.xas.rebin import three_region_grid
+from tasks.xas.sweep_block import SweepOrder, SweepResult, reduce_sweeps
+
+SCRATCH = ".scratch"
+
+
+def scratch(run: Reduction) -> Path:
+    """Return the folder of what the stages of this attempt hand on by file."""
+    folder = run.folder / SCRATCH
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def bring_onto_grid(run: Reduction, recipe: Recipe, opened: Opened, alignment: Alignment) -> Sweeps:
+    """Reduce every sweep on the cluster, and reject those that cannot be trusted."""
+    low, high = (edge + alignment.offset for edge in alignment.energy)
+    grid = three_region_grid(
+        low, high, opened.nominal_e0, xanes_step=recipe.xanes_step, k_step=recipe.k_step
+    )
+    files = _files(run, opened, alignment, grid)
+    parts = _reduce(run, recipe, opened, files)
+    mu, i0 = (np.load(files[name], mmap_mode="r") for name in ("mu", "i0"))
+    engine = Engine()
+    with engine.active():
+        noise = np.concatenate([part.noise for part in parts])
+        left_out = rejected(recipe, grid, mu, i0, opened.nominal_e0)
+    run.record("reduce sweeps", engine.records)
+    sweeps = Sweeps(
+        energy=grid,
+        mu=mu,
+        noise=noise,
+        left_out=left_out,
+        glitches=int(sum(part.glitches.sum() for part in parts)),
+    )
+    return _judged(opened, sweeps, sum(part.missing.sum() for part in parts))
+
+
+def _files(run: Reduction, opened: Opened, alignment: Alignment, grid: Floats) -> dict[str, Path]:
+    folder = scratch(run)
+    files = {name: folder / f"{name}.npy" for name in ("shift", "grid", "mu", "i0")}
+    np.save(files["shift"], alignment.shift + alignment.offset)
+    np.save(files["grid"], grid)
+    shape = (opened.shape[0], len(grid))
+    for name in ("mu", "i0"):
+        place: Any = np.lib.format.open_memmap(files[name], "w+", np.float64, shape)
+        place.flush()
+    return files
+
+
+def _reduce(
+    run: Reduction, recipe: Recipe, opened: Opened, files: dict[str, Path]
+) -> list[SweepResult]:
+    client = dask_client()
+    limits = worker_limits(client)
+    orders = [
+        SweepOrder(
+            block=block,
+            e0=opened.nominal_e0,
+            deglitch=recipe.deglitch,
+            shift=str(files["shift"]),
+            grid=str(files["grid"]),
+            absorption=str(files["mu"]),
+            intensity=str(files["i0"]),
+        )
+        for block in blocks(recipe, opened)
+    ]
+    bar = Progress(f"Sweeps of {run.claim.dataset_name}: onto the grid", len(orders))
+    parts: list[SweepResult] = []
+    work = partial(reduce_sweeps, cores=limits.threads)
+    for part in chunks_in_order(client, work, orders, 2 * limits.workers):
+        run.check_fence()
+        parts.append(part)
+        bar.step()
+    run.record("reduce sweeps", merge_records([r for part in parts for r in part.records]))
+    return sorted(parts, key=lambda part: part.first)
+
+
+def _judged(opened: Opened, sweeps: Sweeps, missing: float) -> Sweeps:
+    """Say what was left out; refuse a scan of which nothing is left."""
+    count, left_out = len(sweeps.mu), len(sweeps.left_out)
+    if left_out == count:
+        why = next(iter(sweeps.left_out.values()))
+        raise DataError(
+            f"None of the {count} sweeps can be used: {why} Repeat the scan, or reduce it with "
+            "reject_sweeps = false to look at it all the same."
+        )
+    doubts: list[str] = []
+    if left_out:
+        shown = ", ".join(str(number) for number in sorted(sweeps.left_out)[:8])
+        more = " ..." if left_out > 8 else ""
+        doubts.append(
+            f"{left_out} of {count} sweeps are left out ({shown}{more}). "
+            f"{next(iter(sweeps.left_out.values()))}"
+        )
+    if missing > 0.01 * count * opened.shape[1] and missing:
+        doubts.append(
+            f"{missing:.0f} readings are no numbers or not above zero: was the beam away, or a "
+            "dark current set too high?"
+        )
+    return Sweeps(
+        sweeps.energy,
+        sweeps.mu,
+        sweeps.noise,
+        sweeps.left_out,
+        sweeps.glitches,
+        {"sweeps": tuple(doubts)} if doubts else {},
+    )

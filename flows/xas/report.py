@@ -1,0 +1,162 @@
+"""What an XAS run tells people: quality figures, and the artifacts in the Prefect UI."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+
+from flows.reduction import Reduction
+from flows.xas.recipe import Recipe
+from flows.xas.types import Composition, Match, Result
+from flows.xas.verdict import judgement
+
+LEFT_OUT_SHOWN = 50
+
+
+def quality(result: Result) -> dict[str, Any]:
+    """Collect the figures that tell how good a result is; units are in the names."""
+    spectrum, sweeps, alignment = result.spectrum, result.sweeps, result.alignment
+    figures: dict[str, Any] = {
+        "e0_ev": round(spectrum.e0, 3),
+        "edge_step": float(f"{spectrum.edge_step:.5g}"),
+        "edge_step_sigma": float(f"{spectrum.edge_step_sigma:.3g}"),
+        "sweeps": len(sweeps.kept),
+        "sweeps_left_out": len(sweeps.left_out),
+        "glitches_taken_out": sweeps.glitches,
+        "noise_normalised": float(f"{_noise(result):.3g}"),
+    }
+    if alignment.is_aligned:
+        figures["energy_drift_ev"] = round(float(np.ptp(alignment.shift)), 4)
+    if alignment.table:
+        figures["energy_offset_ev"] = round(alignment.offset, 4)
+        figures["foil_table"] = alignment.table
+    if result.exafs is not None:
+        figures["chi_r_peak_angstrom"] = round(result.exafs.r_peak, 3)
+    return figures | _interpreted(result)
+
+
+def _interpreted(result: Result) -> dict[str, Any]:
+    found = result.interpreted
+    figures: dict[str, Any] = {}
+    if found.composition is not None:
+        figures["composition"] = composition_of(found.composition)
+        figures["r_factor"] = float(f"{found.composition.r_factor:.3g}")
+    if found.components is not None:
+        figures["components_by_indicator"] = found.components.by_indicator
+        figures["components_by_noise"] = found.components.by_noise
+    if found.match is not None:
+        figures["match"] = matched(found.match)
+    return figures
+
+
+def composition_of(composition: Composition) -> dict[str, dict[str, float]]:
+    """Return fraction and standard uncertainty of each standard by name."""
+    values = zip(composition.names, composition.fractions, composition.sigma, strict=True)
+    return {
+        name: {"fraction": round(float(value), 5), "sigma": round(float(sigma), 5)}
+        for name, value, sigma in values
+    }
+
+
+def matched(match: Match) -> dict[str, Any]:
+    """Return what a match says, for the catalogue."""
+    return {
+        "is_match": match.is_match,
+        "best": match.names[0] if match.names else None,
+        "confidence": round(match.confidence, 3),
+        "candidates": list(match.names[:5]),
+    }
+
+
+def metadata(recipe: Recipe, result: Result) -> dict[str, Any]:
+    """Describe the derived dataset: what it is, its energies, and what the raw data said."""
+    opened, spectrum = result.opened, result.spectrum
+    composition, match = result.interpreted.composition, result.interpreted.match
+    return {
+        "format": "NXxas",
+        "element": opened.element,
+        "edge": opened.edge,
+        "mode": opened.mode,
+        "e0_ev": round(spectrum.e0, 3),
+        "energy_range_ev": [round(float(spectrum.energy[i]), 3) for i in (0, -1)],
+        "points": len(spectrum.energy),
+        "sweeps": len(result.sweeps.mu),
+        "left_out": dict(list(_left_out(result).items())[:LEFT_OUT_SHOWN]),
+        "aligned": result.alignment.is_aligned,
+        "foil_table": result.alignment.table or None,
+        "windows_ev": {
+            name: getattr(spectrum.windows, name)
+            for name in ("pre1", "pre2", "norm1", "norm2", "nnorm")
+        },
+        "exafs": result.no_exafs or "chi(k) and chi(R)",
+        "standards": composition and _standards(composition),
+        "fit_on": recipe.fit_on if composition else None,
+        "match": match and {"ids": list(match.ids[:5]), "names": list(match.names[:5])},
+        "notes": list(result.interpreted.notes),
+        "raw": dict(opened.metadata),
+    }
+
+
+def publish(run: Reduction, result: Result, derived: UUID, pictures: Sequence[str]) -> None:
+    """Show the result in the Prefect UI: a picture, a table, and links to the catalogue."""
+    judged = judgement(result)
+    create_image_artifact(
+        image_url=run.file_address(derived, pictures[0]),
+        key="preview",
+        description=f"Spectrum of {run.claim.dataset_name}",
+    )
+    create_table_artifact(
+        table=[{"figure": name, "value": value} for name, value in _table(run, result)],
+        key="result",
+        description=judged.summary,
+    )
+    create_markdown_artifact(
+        f"### {run.claim.dataset_name}: {judged.verdict}\n\n"
+        + "\n".join(f"- {reason}" for reason in judged.sentences)
+        + f"\n\n[The result in the catalogue]({run.page(f'datasets/{derived}')})  ·  "
+        f"[The scan]({run.page(f'datasets/{run.claim.dataset_id}')})  ·  "
+        f"[This run]({run.page(f'runs/{run.claim.run_id}')})\n",
+        key="catalogue",
+        description="Where the result stands",
+    )
+
+
+def _table(run: Reduction, result: Result) -> list[tuple[str, Any]]:
+    opened, spectrum, composition = result.opened, result.spectrum, result.interpreted.composition
+    rows: list[tuple[str, Any]] = [
+        ("dataset", run.claim.dataset_name),
+        ("version", run.claim.version),
+        ("element and edge", f"{opened.element} {opened.edge}"),
+        ("mode", opened.mode),
+        ("edge energy (eV)", round(spectrum.e0, 2)),
+        ("edge step", float(f"{spectrum.edge_step:.4g}")),
+        ("sweeps", f"{len(result.sweeps.kept)} of {len(result.sweeps.mu)}"),
+    ]
+    if result.exafs is not None:
+        rows.append(("largest |chi(R)| at (Å)", round(result.exafs.r_peak, 3)))
+    if composition is not None:
+        for name, found in composition_of(composition).items():
+            rows.append((name, f"{found['fraction']:.3f} ± {found['sigma']:.3f}"))
+    if result.interpreted.match is not None:
+        rows.append(("match", result.interpreted.match.sentence))
+    return rows
+
+
+def _left_out(result: Result) -> dict[str, str]:
+    return {str(sweep): why for sweep, why in sorted(result.sweeps.left_out.items())}
+
+
+def _noise(result: Result) -> float:
+    """Return the noise of a point of one sweep, as a share of its edge step."""
+    kept = result.sweeps.kept
+    return float(np.median(result.sweeps.noise[kept] / result.spectrum.edge_steps[kept]))
+
+
+def _standards(composition: Composition) -> dict[str, Any]:
+    return {
+        "library": composition.library,
+        "digest": composition.digest,
+        "spectra": dict(zip(composition.names, composition.ids, strict=True)),
+    }

@@ -1,0 +1,186 @@
+"""The files of an XAS result: NXxas with everything in it, and XDI for other programs."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.reduction import Reduction
+from flows.xas.recipe import Recipe
+from flows.xas.types import Composition, Exafs, Result
+from tasks.io.spectra import Facts
+from tasks.io.xas.nxxas_writer import Blocks, Group, Named, NXxasEntry, write_nxxas
+from tasks.io.xas.xdi_writer import Column, XdiSpectrum, write_xdi
+
+HDF5, TEXT = "application/x-hdf5", "text/plain"
+_ROWS = 2000  # sweeps written at a time
+
+
+def write(run: Reduction, recipe: Recipe, result: Result) -> None:
+    """Write the files of a result into the run's folder."""
+    stem = run.claim.output_folder.parent.name
+    _write_nxxas(run.output(f"{stem}_xas.h5", "spectrum", HDF5), run, recipe, result)
+    _write_xdi(run.output(f"{stem}.xdi", "spectrum", TEXT), run, result)
+
+
+def _write_nxxas(path: Path, run: Reduction, recipe: Recipe, result: Result) -> None:
+    spectrum, opened = result.spectrum, result.opened
+    groups = {"absorption": _absorption(result), "sweeps": _sweeps(result)}
+    if result.exafs is not None:
+        groups |= _exafs(recipe, result.exafs)
+    if result.interpreted.composition is not None:
+        groups |= _composition(result, result.interpreted.composition)
+    groups["reduction"] = Group(
+        {
+            "recipe": Named(recipe.model_dump_json()),
+            "run": Named(str(run.claim.run_id)),
+            "source": Named(opened.spectra.path),
+        },
+        nx_class="NXcollection",
+    )
+    entry = NXxasEntry(
+        element=opened.element,
+        edge=opened.edge,
+        mode=opened.mode,
+        energy=spectrum.energy,
+        intensity=spectrum.norm,
+        intensity_errors=spectrum.norm_sigma,
+        title=opened.title or run.claim.dataset_name,
+        sample=run.claim.sample or str(opened.metadata.get("sample", "")),
+        started_at=_started(opened.metadata.get("started_at")),
+        groups=groups,
+    )
+    write_nxxas(path, {"entry": entry})
+
+
+def _absorption(result: Result) -> Group:
+    spectrum = result.spectrum
+    energy = Named(spectrum.energy, "eV")
+    return Group(
+        {
+            "energy": energy,
+            "mu": Named(spectrum.mu),
+            "mu_errors": Named(spectrum.sigma),
+            "pre_edge": Named(spectrum.pre_edge),
+            "post_edge": Named(spectrum.post_edge),
+            "flat": Named(spectrum.flat),
+            "e0": Named(spectrum.e0, "eV"),
+            "edge_step": Named(spectrum.edge_step),
+            "edge_step_errors": Named(spectrum.edge_step_sigma),
+        },
+        signal="mu",
+        axes=["energy"],
+    )
+
+
+def _sweeps(result: Result) -> Group:
+    sweeps, spectrum, alignment = result.sweeps, result.spectrum, result.alignment
+    counts = np.ones(len(sweeps.mu), np.uint8)
+    counts[list(sweeps.left_out)] = 0
+    return Group(
+        {
+            "energy": Named(spectrum.energy, "eV"),
+            "norm": Named(_blocks(spectrum.norms)),
+            "mu": Named(_blocks(sweeps.mu)),
+            "edge_step": Named(spectrum.edge_steps),
+            "noise": Named(sweeps.noise),
+            "energy_shift": Named(alignment.shift + alignment.offset, "eV"),
+            "energy_shift_errors": Named(alignment.sigma, "eV"),
+            "counts": Named(counts, "", {"long_name": "1: counts, 0: left out"}),
+        },
+        signal="norm",
+        axes=[".", "energy"],
+    )
+
+
+def _blocks(values: NDArray[np.float64]) -> Blocks:
+    """Write what is mapped from the disk piece by piece; single precision is enough for many."""
+
+    def pieces() -> Iterator[NDArray[Any]]:
+        for begin in range(0, len(values), _ROWS):
+            yield np.asarray(values[begin : begin + _ROWS])
+
+    return Blocks(values.shape, pieces(), "f4" if len(values) > 1 else "f8")
+
+
+def _exafs(recipe: Recipe, exafs: Exafs) -> dict[str, Group]:
+    low, high = exafs.k_range
+    return {
+        "chi_k": Group(
+            {"k": Named(exafs.k, "1/angstrom"), "chi": Named(exafs.chi)},
+            signal="chi",
+            axes=["k"],
+        ),
+        "chi_r": Group(
+            {
+                "r": Named(exafs.r, "angstrom", {"long_name": "R, not corrected for phase"}),
+                "magnitude": Named(np.abs(exafs.chi_r)),
+                "real": Named(exafs.chi_r.real),
+                "imaginary": Named(exafs.chi_r.imag),
+                "kmin": Named(low, "1/angstrom"),
+                "kmax": Named(high, "1/angstrom"),
+                "kweight": Named(recipe.kweight),
+            },
+            signal="magnitude",
+            axes=["r"],
+        ),
+    }
+
+
+def _composition(result: Result, found: Composition) -> dict[str, Group]:
+    names = np.array(list(found.names), dtype="S")
+    return {
+        "composition": Group(
+            {
+                "standards": Named(names),
+                "spectra": Named(np.array(list(found.ids), dtype="S")),
+                "fractions": Named(found.sweep_fractions),
+                "fractions_errors": Named(found.sweep_sigma),
+                "r_factor": Named(found.sweep_r_factor),
+                "sweep": Named(np.arange(len(result.sweeps.mu))),
+                "merged_fractions": Named(found.fractions),
+                "merged_fractions_errors": Named(found.sigma),
+                "merged_r_factor": Named(found.r_factor),
+                "library": Named(found.library),
+                "library_digest": Named(found.digest),
+            },
+            signal="fractions",
+            axes=["sweep", "."],
+        ),
+        "combination": Group(
+            {
+                "energy": Named(found.energy, "eV"),
+                "data": Named(found.data),
+                "fit": Named(found.fractions @ found.standards),
+                "standards": Named(found.standards),
+            },
+            signal="data",
+            axes=["energy"],
+        ),
+    }
+
+
+def _write_xdi(path: Path, run: Reduction, result: Result) -> None:
+    spectrum, opened = result.spectrum, result.opened
+    columns = [
+        Column("norm", spectrum.norm),
+        Column("sigma", np.nan_to_num(spectrum.norm_sigma)),
+        Column("flat", spectrum.flat),
+        Column("mutrans" if opened.mode == "transmission" else "mufluor", spectrum.mu),
+    ]
+    facts = Facts(
+        element=opened.element,
+        edge=opened.edge,
+        sample=run.claim.sample or str(opened.metadata.get("sample", "")),
+        started_at=_started(opened.metadata.get("started_at")),
+        e0=spectrum.e0,
+    )
+    comments = [f"Normalised, merged from {len(result.sweeps.kept)} sweeps; run {run.claim.run_id}"]
+    write_xdi(path, XdiSpectrum(spectrum.energy, columns, facts, comments=comments))
+
+
+def _started(told: object) -> datetime | None:
+    return datetime.fromisoformat(told) if isinstance(told, str) else None
