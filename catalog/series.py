@@ -40,12 +40,8 @@ def mark(session: Session, dataset: Dataset, what: SeriesMark | None) -> None:
 
 def mark_anew(session: Session, dataset: Dataset) -> None:
     """Mark a dataset once more, whose proposal or sample a person has corrected."""
-    if dataset.series_key is None:
-        return
-    what = _shared(dataset.series_key)
-    if what.by == "sample" and dataset.sample_id is not None:
-        what = SeriesMark("sample", session.get_one(Sample, dataset.sample_id).name)
-    mark(session, dataset, what)
+    if dataset.series_key is not None:
+        mark(session, dataset, _shared(dataset.series_key))
 
 
 def join(session: Session, beamline: Beamline, datasets: Sequence[Dataset]) -> None:
@@ -79,9 +75,13 @@ def _mark(session: Session, dataset: Dataset, key: str | None) -> None:
 
 
 def _key(dataset: Dataset, what: SeriesMark) -> str:
-    """Return what all scans of a series share, and no others of their beamline."""
+    """Return what all scans of a series share, and no others of their beamline.
+
+    A sample is meant by its id: a person may have said that it is another one than the data say.
+    """
     proposal = str(dataset.proposal_id) if dataset.proposal_id else None
-    return json.dumps([dataset.technique, proposal, what.by, what.of], ensure_ascii=False)
+    of = str(dataset.sample_id) if what.by == "sample" else what.of
+    return json.dumps([dataset.technique, proposal, what.by, of], ensure_ascii=False)
 
 
 def _shared(key: str) -> SeriesMark:
@@ -118,6 +118,8 @@ def _waiting(session: Session, beamline: Beamline, keys: Collection[str]) -> Seq
 
 def _create(session: Session, key: str, scans: Sequence[Dataset]) -> UUID:
     first, what = min(scans, key=lambda each: each.taken_at), _shared(key)
+    if what.by == "sample":
+        what = SeriesMark("sample", session.get_one(Sample, UUID(what.of)).name)
     series = Dataset(
         id=uuid7(),
         kind=Kind.RAW,

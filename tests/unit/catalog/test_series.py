@@ -1,5 +1,6 @@
 """Scans that belong together: who they are, and when their results are reduced together."""
 
+import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -230,6 +231,24 @@ def test_a_scan_that_a_person_assigns_goes_to_the_series_of_its_proposal(
     assert session.get_one(Series, first).news > 0, "its next run leaves them out"
     series = session.get_one(Dataset, second)
     assert series.proposal_id == session.get_one(Dataset, scans[0]).proposal_id
+
+
+def test_the_sample_that_a_person_assigns_decides_whatever_the_data_say(
+    engine: Engine, session: Session, land: Scan
+) -> None:
+    of = {"series": SeriesMark("sample", "foil"), "sample": "foil"}
+    scans = [land(number, **of) for number in (1, 2, 3, 4)]
+    foils = session.get_one(Dataset, scans[0]).parent_id
+    with Session(engine) as other, other.begin():
+        for each in scans[:2]:
+            people.assign(other, each, actor="staff", reason="mixed up", sample="oxide")
+    for _ in range(2):
+        session.rollback()
+        parents = [session.get_one(Dataset, each).parent_id for each in scans]
+        assert parents[0] == parents[1] != foils
+        assert parents[2:] == [foils, foils]
+        assert session.get_one(Dataset, parents[0]).name == "oxide series"
+        land(1, **of, uid="a", metadata={"operator": "night shift"})  # seen once more
 
 
 # -- when they are reduced ------------------------------------------------------------------
@@ -572,3 +591,24 @@ def test_custody_of_what_has_no_files(
     crate = build_crate(facts, "http://here")
     assert crate.root_dataset is not None
     assert "wasDerivedFrom" in prov_json(facts, "http://here")
+
+
+def test_lineage_of_a_large_series_shows_some_of_its_scans_and_all_that_leads_to_one(
+    session: Session, engine: Engine, reduced: Scan, reduce: Scan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["catalog.queries.lineage"], "MOST_INPUTS", 2)
+    results = [reduced(number) for number in range(1, 7)]
+    look(engine)
+    made = reduce(the_series(session).id)
+    of_series = queries.lineage(session, made, max_runs=1)
+    assert of_series is not None
+    assert of_series.truncated
+    shown = {node.id for node in of_series.nodes}
+    assert made in shown
+    assert len(shown & set(results)) == 2
+    for result in results:
+        of_one = queries.lineage(session, result)
+        assert of_one is not None
+        steps = {(edge.source, edge.target) for edge in of_one.edges}
+        (run,) = {target for source, target in steps if source == result}
+        assert (run, made) in steps
