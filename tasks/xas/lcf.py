@@ -54,7 +54,7 @@ class Fit:
     support: Array
 
 
-@algorithm("xas.lcf", version="1", rtol=1e-9)
+@algorithm("xas.lcf", version="1", rtol=1e-6)
 def fit(
     spectra: Array, standards: Array, sum_to_one: bool = True, max_standards: int | None = None
 ) -> Fit:

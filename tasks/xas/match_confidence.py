@@ -7,9 +7,9 @@ two compounds: on logarithmic axes the odds fall as a straight line. So an entry
 *no match* make probabilities. Both figures were found on transmission scans of As, Cd, Eu, Se, Sr,
 V and W compounds of the XAS Data Library (https://github.com/XraySpectroscopy/XASDataLibrary,
 public domain): there, with and without 1 % of noise, 4 % of the scans whose compound was left out
-of the library matched another, and 1 % of those whose compound was in it had no match. Scans in
-fluorescence with over-absorption differ more (sulfur K of the same library): then *no match* comes
-too often, rather than a wrong name.
+of the library matched another, and 2 % of those whose compound was in it had no match. Scans in
+fluorescence with over-absorption differ more: at the sulfur K edge of the same library 3 of 4 have
+no match, rather than a wrong name.
 """
 
 from collections.abc import Sequence
