@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flows.reduction import Reduction
 from flows.xas.recipe import Recipe
-from flows.xas.types import Composition, Exafs, Result
+from flows.xas.types import Alignment, Composition, Exafs, Result
 from tasks.io.spectra import Facts
 from tasks.io.xas.nxxas_writer import Blocks, Group, Named, NXxasEntry, write_nxxas
 from tasks.io.xas.xdi_writer import Column, XdiSpectrum, write_xdi
@@ -28,7 +28,11 @@ def write(run: Reduction, recipe: Recipe, result: Result) -> None:
 
 def _write_nxxas(path: Path, run: Reduction, recipe: Recipe, result: Result) -> None:
     spectrum, opened = result.spectrum, result.opened
-    groups = {"absorption": _absorption(result), "sweeps": _sweeps(result)}
+    groups = {
+        "absorption": _absorption(result),
+        "sweeps": _sweeps(result),
+        "energy_scale": _energy_scale(result.alignment),
+    }
     if result.exafs is not None:
         groups |= _exafs(recipe, result.exafs)
     if result.interpreted.composition is not None:
@@ -93,6 +97,18 @@ def _sweeps(result: Result) -> Group:
         },
         signal="norm",
         axes=[".", "energy"],
+    )
+
+
+def _energy_scale(alignment: Alignment) -> Group:
+    """What was added to the energies of all sweeps, and whose foil energies said so."""
+    return Group(
+        {
+            "offset": Named(alignment.offset, "eV"),
+            "offset_errors": Named(alignment.offset_sigma, "eV"),
+            "foil_table": Named(alignment.table),
+        },
+        nx_class="NXcollection",
     )
 
 
