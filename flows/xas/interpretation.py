@@ -46,7 +46,8 @@ def interpret(
         if candidates:
             match, refused = match_spectrum(spectrum, candidates, opened.edge, alignment.table)
             notes += [sentence for sentence in refused if sentence not in notes]
-        components = find_components(recipe, sweeps, spectrum)
+        scale = (opened.edge, alignment.table)
+        components = find_components(recipe, sweeps, spectrum, standards, scale)
     run.record("interpret", engine.records)
     if composition is not None:
         doubts = {**doubts, **composition.doubts}

@@ -46,6 +46,9 @@ def _interpreted(result: Result) -> dict[str, Any]:
     if found.components is not None:
         figures["components_by_indicator"] = found.components.by_indicator
         figures["components_by_noise"] = found.components.by_noise
+        for target in found.components.targets:
+            word = "possible" if target.possible else "not possible"
+            figures[f"target_{target.name}"] = f"{word}, residual {target.residual:.2g}"
     if found.match is not None:
         figures["match"] = matched(found.match)
     return figures

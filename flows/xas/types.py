@@ -214,6 +214,16 @@ class Composition:
 
 
 @dataclass(frozen=True)
+class Target:
+    """A standard tried against the components; a spoil below 3 speaks for it."""
+
+    name: str
+    residual: float
+    spoil: float
+    possible: bool
+
+
+@dataclass(frozen=True)
 class Components:
     """Principal components of the sweeps: their number by two criteria, loadings and scores."""
 
@@ -223,6 +233,7 @@ class Components:
     levels: Mapping[str, Floats]
     by_indicator: int
     by_noise: int
+    targets: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True)

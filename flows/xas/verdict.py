@@ -20,7 +20,6 @@ ABOUT = {
     "range": "there is enough before and after the edge to normalise",
     "edge-step": "the edge step is positive, well above its uncertainty, and not saturated",
     "combination": "the standards describe the spectra within their noise",
-    "components": "what was merged does not change from sweep to sweep",
 }
 RULES: tuple[Rule[Result], ...] = tuple(
     Rule(name, about, _doubts(name)) for name, about in ABOUT.items()
