@@ -101,7 +101,7 @@ def _sweeps(result: Result) -> Group:
 
 
 def _energy_scale(alignment: Alignment) -> Group:
-    """What was added to the energies of all sweeps, and whose foil energies said so."""
+    """Tell what was added to the energies of all sweeps, and whose foil energies said so."""
     return Group(
         {
             "offset": Named(alignment.offset, "eV"),
