@@ -5,11 +5,12 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from prefect.runtime import flow_run
@@ -23,12 +24,17 @@ from catalog.connection import engine_from_environment
 from catalog.library import LibrarySpectrum
 from catalog.queries.results import previews
 from catalog.runs import Claim, Fenced
+from flows.cluster import WorkerLimits, dask_client, worker_limits
 from flows.machine import machine
 from flows.memory import explain
 from flows.outputs import hand_over, output_file
+from flows.progress import Progress, chunks_in_order
 from flows.transient import is_transient
 from tasks.algorithm import Record
 from tasks.errors import DataError
+
+Order = TypeVar("Order")
+Chunk = TypeVar("Chunk")
 
 log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 10.0
@@ -103,6 +109,37 @@ class Reduction:
             for record in records
         ]
         runs.record_steps(self._engine, self.claim, steps)
+
+    def limits(self) -> WorkerLimits:
+        """Ask the flow's cluster what its workers offer."""
+        return worker_limits(dask_client())
+
+    def work_through(
+        self, what: str, function: Callable[..., Chunk], orders: Sequence[Order]
+    ) -> Iterator[Chunk]:
+        """Have orders carried out on the flow's cluster while this attempt holds the run.
+
+        Parameters
+        ----------
+        what : str
+            Stands above the bar in the Prefect UI, with the dataset's name.
+        function : callable
+            Called on a worker with one order and ``cores``, the threads that it may use.
+        orders : sequence
+            Small, picklable references.
+
+        Yields
+        ------
+        Chunk
+            What the function returns, as it comes.
+        """
+        limits = self.limits()
+        bar = Progress(f"{what} ({self.claim.dataset_name})", len(orders))
+        work = partial(function, cores=limits.threads)
+        for chunk in chunks_in_order(dask_client(), work, orders, 2 * limits.workers):
+            self.check_fence()
+            yield chunk
+            bar.step()
 
     def output(self, relative: str, role: str, media_type: str) -> Path:
         """Announce an output file and return the path to write it at."""

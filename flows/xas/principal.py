@@ -81,7 +81,7 @@ def _targets(
     standards: list[Standard],
     spectrum: Spectrum,
     inside: Indices,
-    edge: str,
+    scale: Scale,
 ) -> tuple[Target, ...]:
     """Try which standards the components can make, where they cover the whole range."""
     ready = prepare(standards, spectrum.energy, spectrum.e0, spectrum.windows, *scale)
