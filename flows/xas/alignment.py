@@ -5,8 +5,6 @@ from functools import partial
 
 import numpy as np
 
-from flows.cluster import dask_client, worker_limits
-from flows.progress import Progress, chunks_in_order
 from flows.reduction import Reduction
 from flows.xas.recipe import Recipe
 from flows.xas.types import Alignment, Doubts, Floats, Opened
@@ -25,13 +23,13 @@ _SHORT_SWEEPS = 0.98  # share of the sweeps that must reach the ends of the grid
 _FARTHEST = 1500.0  # eV from the edge: no scan goes farther to show its foil
 
 
-def blocks(recipe: Recipe, opened: Opened) -> list[Block]:
+def blocks(run: Reduction, recipe: Recipe, opened: Opened) -> list[Block]:
     """Cut the scan into blocks that fit into a worker."""
     whole = Block(
         opened.spectra, 0, 0, opened.mode, dark=recipe.dark, dead_time_us=recipe.dead_time_us
     )
     sweeps, longest = opened.shape
-    memory = SHARE_OF_WORKER * worker_limits(dask_client()).memory
+    memory = SHARE_OF_WORKER * run.limits().memory
     most = 8 * 12 * longest * MOST_SWEEPS
     return blocks_of(whole, sweeps, longest, min(memory, most), opened.sweeps)
 
@@ -68,16 +66,8 @@ class _Scale:
 
 
 def _survey(run: Reduction, recipe: Recipe, opened: Opened, foil_energy: float | None) -> Surveyed:
-    client = dask_client()
-    limits = worker_limits(client)
-    orders = blocks(recipe, opened)
-    bar = Progress(f"Sweeps of {run.claim.dataset_name}: a first look", len(orders))
-    parts: list[Surveyed] = []
-    work = partial(survey_block, foil_energy=foil_energy, cores=limits.threads)
-    for part in chunks_in_order(client, work, orders, 2 * limits.workers):
-        run.check_fence()
-        parts.append(part)
-        bar.step()
+    work = partial(survey_block, foil_energy=foil_energy)
+    parts = list(run.work_through("A first look at sweeps", work, blocks(run, recipe, opened)))
     surveyed = joined(parts)
     run.record("align sweeps", merge_records(surveyed.records))
     return surveyed

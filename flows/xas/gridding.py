@@ -1,13 +1,10 @@
 """All sweeps onto one grid: workers read and rebin, each into its own rows of a file."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from flows.cluster import dask_client, worker_limits
-from flows.progress import Progress, chunks_in_order
 from flows.reduction import Reduction
 from flows.xas.alignment import blocks
 from flows.xas.recipe import Recipe
@@ -67,8 +64,6 @@ def _files(run: Reduction, opened: Opened, alignment: Alignment, grid: Floats) -
 def _reduce(
     run: Reduction, recipe: Recipe, opened: Opened, files: dict[str, Path]
 ) -> list[SweepResult]:
-    client = dask_client()
-    limits = worker_limits(client)
     orders = [
         SweepOrder(
             block=block,
@@ -79,15 +74,9 @@ def _reduce(
             absorption=str(files["mu"]),
             intensity=str(files["i0"]),
         )
-        for block in blocks(recipe, opened)
+        for block in blocks(run, recipe, opened)
     ]
-    bar = Progress(f"Sweeps of {run.claim.dataset_name}: onto the grid", len(orders))
-    parts: list[SweepResult] = []
-    work = partial(reduce_sweeps, cores=limits.threads)
-    for part in chunks_in_order(client, work, orders, 2 * limits.workers):
-        run.check_fence()
-        parts.append(part)
-        bar.step()
+    parts = list(run.work_through("Sweeps onto the grid", reduce_sweeps, orders))
     run.record("reduce sweeps", merge_records([r for part in parts for r in part.records]))
     return sorted(parts, key=lambda part: part.first)
 
