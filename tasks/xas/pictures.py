@@ -122,7 +122,16 @@ def draw_exafs(
 
 
 def draw_sweeps(
-    path: Path, energy: Host, spectra: Host, e0: float, left_out: Sequence[int], title: str
+    path: Path,
+    energy: Host,
+    spectra: Host,
+    e0: float,
+    left_out: Sequence[int],
+    title: str,
+    *,
+    what: str = "sweep",
+    position: Host | None = None,
+    down: str = "",
 ) -> Path:
     """
     Draw all sweeps as a heat map, and some of them as curves; those left out are marked.
@@ -141,6 +150,12 @@ def draw_sweeps(
         Sweeps that were rejected.
     title
         Name of the scan.
+    what
+        What one of the spectra is: a sweep, or a scan of a series.
+    position
+        Where each lies on the map, (sweeps,), not falling; their numbers when left out.
+    down
+        Name and unit of `position`.
     """
     figure = new_figure(9.2, 5.2)
     grid = {"left": 0.08, "right": 0.98, "top": 0.9, "bottom": 0.1, "wspace": 0.2}
@@ -148,10 +163,11 @@ def draw_sweeps(
     near = np.abs(energy - e0 - 40) < 90
     count = len(spectra)
     rows = _thinned(spectra[:, near])
+    places = np.arange(float(count)) if position is None else position
     low, high = np.nanquantile(rows, (0.005, 0.995))
     image = left.pcolormesh(
         energy[near],
-        np.linspace(0, count - 1, len(rows)),
+        _thinned(places[:, None])[:, 0],
         rows,
         cmap="viridis",
         shading="nearest",
@@ -159,24 +175,26 @@ def draw_sweeps(
         vmax=high,
     )
     for sweep in left_out:
-        left.plot(energy[near][0], sweep, marker=">", color=ACCENT, markersize=4, clip_on=False)
-    label_axes(left, "energy (eV)", "sweep")
+        left.plot(
+            energy[near][0], places[sweep], marker=">", color=ACCENT, markersize=4, clip_on=False
+        )
+    label_axes(left, "energy (eV)", down or what)
     label_colours(figure.colorbar(image, ax=left, pad=0.02), "normalised absorption")
-    _draw_some(right, energy[near], spectra[:, near], np.asarray(left_out, np.int64))
+    _draw_some(right, energy[near], spectra[:, near], np.asarray(left_out, np.int64), what)
     label_axes(right, "energy (eV)", "normalised absorption")
     told = f", {len(left_out)} left out" if len(left_out) else ""
-    set_title(figure, f"{title}   {count} sweeps{told}")
+    set_title(figure, f"{title}   {count} {what}s{told}")
     return save_png(figure, path)
 
 
-def _draw_some(axes: Any, energy: Host, spectra: Host, left_out: Host) -> None:
+def _draw_some(axes: Any, energy: Host, spectra: Host, left_out: Host, what: str) -> None:
     from matplotlib import colormaps
 
     kept = np.setdiff1d(np.arange(len(spectra)), left_out)
     some = kept[np.unique(np.linspace(0, len(kept) - 1, 12).astype(int))] if len(kept) else kept
     colours = colormaps["viridis"](np.linspace(0, 0.9, max(len(some), 1)))
     for sweep, colour in zip(some, colours, strict=False):
-        axes.plot(energy, spectra[sweep], color=colour, linewidth=_THIN, label=f"sweep {sweep}")
+        axes.plot(energy, spectra[sweep], color=colour, linewidth=_THIN, label=f"{what} {sweep}")
     if len(some):
         _legend(axes, every=max(1, len(some) // 4))
 
