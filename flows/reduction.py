@@ -23,7 +23,7 @@ from catalog import library, runs
 from catalog.connection import engine_from_environment
 from catalog.library import LibrarySpectrum
 from catalog.queries.results import previews
-from catalog.runs import Claim, Fenced
+from catalog.runs import Claim, Fenced, members
 from flows.cluster import WorkerLimits, dask_client, worker_limits
 from flows.machine import machine
 from flows.memory import explain
@@ -188,6 +188,11 @@ class Reduction:
         """Return the digest of what `library` returns, which a result keeps."""
         with Session(self._engine) as session:
             return library.digest(session, names, element, edge, proposal=self.claim.proposal)
+
+    def scans_without_result(self) -> list[str]:
+        """Return the names of the scans of a series that have no result, and will get none."""
+        with Session(self._engine) as session:
+            return members.without_result(session, self.claim.dataset_id)
 
     def page(self, path: str) -> str:
         """Return the address of one of the catalogue's pages."""

@@ -37,7 +37,8 @@ class InputFile:
     """A file that a run reads. The role of a calibration's file is what it serves as.
 
     A run of a series reads files of results: their role is ``member``, ``output`` the role that
-    they had among the outputs, ``name`` and ``taken_at`` those of the scan.
+    they had among the outputs, ``name`` and ``taken_at`` those of the scan, ``verdict`` what the
+    result was worth when the run was claimed.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class InputFile:
     output: str = ""
     name: str = ""
     taken_at: datetime | None = None
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -375,6 +377,7 @@ def _results(session: Session, run: Run) -> list[InputFile]:
             Dataset.id,
             Dataset.name,
             Dataset.taken_at,
+            Dataset.verdict,
         )
         .select_from(Lineage)
         .join(Dataset, Dataset.id == Lineage.dataset_id)
@@ -401,6 +404,7 @@ def _results(session: Session, run: Run) -> list[InputFile]:
             output=role,
             name=name,
             taken_at=taken_at,
+            verdict=verdict or "",
         )
-        for root, path, role, digest, count, dataset_id, name, taken_at in rows
+        for root, path, role, digest, count, dataset_id, name, taken_at, verdict in rows
     ]

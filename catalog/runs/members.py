@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session, aliased
 
 from catalog.access.visibility import Visibility, apply
 from catalog.errors import CatalogError
-from catalog.models import Dataset, DatasetFile, Series
-from catalog.states import DatasetState
+from catalog.models import Dataset, DatasetFile, Run, Series
+from catalog.states import DatasetState, RunState
 
 ROLE = "member"
 MARGIN = timedelta(days=1)
@@ -60,6 +60,30 @@ def served(session: Session, series_id: UUID, **values: int) -> None:
 def has_results(session: Session, series_id: UUID, count: int) -> bool:
     """Tell whether so many scans of a series have a result."""
     return len(session.scalars(_results(series_id).limit(count)).all()) == count
+
+
+def without_result(session: Session, series_id: UUID) -> list[str]:
+    """Return the names of the scans of a series that get no result unless somebody acts.
+
+    Their data cannot be reduced, or the run that ended last failed and none waits.
+    """
+    result = select(Dataset.id).where(Dataset.is_current)
+    last = select(Run.state).order_by(Run.version.desc()).limit(1)
+    of_scan = aliased(Dataset)
+    lost = (DatasetState.QUARANTINED, DatasetState.INCOMPLETE, DatasetState.ABORTED)
+    ended = (RunState.FAILED, RunState.CANCELLED)
+    return list(
+        session.scalars(
+            select(of_scan.name)
+            .where(
+                of_scan.parent_id == series_id,
+                ~result.where(Dataset.source_id == of_scan.id).exists(),
+                of_scan.state.in_(lost)
+                | last.where(Run.dataset_id == of_scan.id).scalar_subquery().in_(ended),
+            )
+            .order_by(of_scan.taken_at, of_scan.id)
+        )
+    )
 
 
 def _results(series_id: UUID) -> Select[UUID]:
