@@ -10,9 +10,11 @@ import numpy as np
 from tasks.errors import DataError
 from tasks.io.spectra import F, Facts, Mode
 from tasks.io.xas.channels import Channels, Read, held, without_gaps
+from tasks.io.xas.counters import Fluorescence
 from tasks.io.xas.elements import edge_energies
 from tasks.io.xas.energy import from_angle, scale_to_ev
-from tasks.io.xas.labels import CHANNEL_ORDER, Assigned, Fluorescence, assign, joined
+from tasks.io.xas.labels import CHANNEL_ORDER, Assigned, assign
+from tasks.io.xas.words import joined
 
 
 @dataclass(frozen=True)
@@ -154,13 +156,10 @@ def _count_time(table: Labelled, found: Assigned) -> F | None:
 def at_an_edge(
     channels: tuple[Fluorescence, ...], low: float, high: float
 ) -> tuple[Fluorescence, ...]:
-    """Keep the lines of the element whose edge was scanned, where lines of several are counted."""
-    elements = {each.element for each in channels if each.element}
-    if len(elements) < 2:
-        return channels
+    """Keep the lines of the element whose edge was scanned, if some channels are of such a line."""
     scanned = {
         element
-        for element in elements
+        for element in {each.element for each in channels if each.element}
         if any(low < edge < high for edge in edge_energies(element).values())
     }
     return tuple(each for each in channels if each.element in scanned) or channels

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from tasks.errors import DataError
@@ -34,16 +33,23 @@ from tasks.io.xas.channels import (
 )
 from tasks.io.xas.elements import edge, symbol
 from tasks.io.xas.energy import from_angle, scale_to_ev
-from tasks.io.xas.labelled import at_an_edge, is_live, only_mode, refusal
-from tasks.io.xas.labels import Assigned, assign
-from tasks.io.xas.stored import common_shape, stored
+from tasks.io.xas.labelled import at_an_edge, only_mode, refusal
+from tasks.io.xas.measured_parts import (
+    MEASUREMENT,
+    SAMPLED,
+    TIMES,
+    Parts,
+    lives,
+    parts_of,
+    read,
+    without_dead,
+)
+from tasks.io.xas.stored import stored
 
-MEASUREMENT = "measurement"
 BLISS_SCAN = re.compile(r"(\d+)\.1")
 SLOW = re.compile(r"\d+\.\d+")
-SHORTEST = 0.5
-"""A channel that has fewer of the energy's points is another kind of counter."""
-SAMPLED = 20_000
+CUT_SHORT = 0.01
+"""It is told if channels lack a larger share of the energy's points."""
 MODES: dict[str, Mode] = {"transmission": "transmission", "fluorescence": "fluorescence"}
 CHANNELS = ("i0", "i1", "i2")
 
@@ -89,78 +95,8 @@ def _by_number(name: str) -> tuple[float, str]:
     return (float(found[0]) if found else np.inf), name
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """The datasets of one entry that are needed, by what they are."""
-
-    tree: Tree
-    entry: h5py.Group
-    group: h5py.Group
-    names: tuple[str, ...]
-    found: Assigned
-    datasets: dict[int, h5py.Dataset]
-    shape: tuple[int, int]
-
-    @property
-    def where(self) -> str:
-        return f"{self.tree.path} (entry '{str(self.entry.name).strip('/')}')"
-
-    @property
-    def axis(self) -> h5py.Dataset:
-        energy, angle = self.found.energy, self.found.angle
-        return self.datasets[energy if energy is not None else angle or 0]
-
-    def attribute(self, name: str) -> Any:
-        """Return an attribute of the measurement group or the entry as plain Python."""
-        return plain(self.group.attrs.get(name, self.entry.attrs.get(name)))
-
-
-def _parts(tree: Tree, inner: str) -> _Parts | None:
-    """Find the energy and the detectors of an entry; None if it has none."""
-    entry = tree.find(inner)
-    group = tree.find(f"{inner}/{MEASUREMENT}")
-    if not isinstance(entry, h5py.Group) or not isinstance(group, h5py.Group):
-        return None
-    names = list(group)
-    while True:
-        found = assign(names)
-        if not found.is_enough:
-            return None
-        used = _used(found)
-        datasets = {column: tree.dataset(names[column], group) for column in used}
-        unfit = {names[column] for column in used if not _fits(datasets[column], datasets[used[0]])}
-        if not unfit:
-            there = {column: each for column, each in datasets.items() if each is not None}
-            axis, *others = (there[column] for column in used)
-            shape = common_shape(axis, others)
-            return _Parts(tree, entry, group, tuple(names), found, there, shape)
-        names = [name for name in names if name not in unfit]
-
-
-def _used(found: Assigned) -> list[int]:
-    """Return the columns that are needed, the energy first."""
-    axis = found.energy if found.energy is not None else found.angle
-    rates = ((each.column, each.input_rate, each.output_rate) for each in found.fluorescence)
-    columns = (
-        axis,
-        *found.single.values(),
-        *found.mu.values(),
-        *(at for each in rates for at in each),
-    )
-    return list(dict.fromkeys(column for column in columns if column is not None))
-
-
-def _fits(dataset: h5py.Dataset | None, axis: h5py.Dataset | None) -> bool:
-    """Whether a dataset is a channel beside an energy axis."""
-    if dataset is None or axis is None or dataset.dtype.kind not in "iuf":
-        return False
-    if dataset.ndim not in (1, 2):
-        return False
-    return dataset.shape[-1] >= SHORTEST * axis.shape[-1]
-
-
 def _entry(tree: Tree, inner: str, format_name: str, *, is_last: bool) -> Entry | None:
-    parts = _parts(tree, inner)
+    parts = parts_of(tree, inner)
     if parts is None:
         return None
     problem: str | None = None
@@ -168,7 +104,7 @@ def _entry(tree: Tree, inner: str, format_name: str, *, is_last: bool) -> Entry 
     try:
         if 0 in parts.shape:
             raise DataError(f"{parts.where} holds no points yet: repeat the scan.")
-        channels = _channels(parts)
+        channels = _channels(without_dead(parts))
         facts = replace(facts, mode=facts.mode or only_mode(channels))
         metadata = described(facts, channels)
     except DataError as error:
@@ -194,12 +130,12 @@ def _entry(tree: Tree, inner: str, format_name: str, *, is_last: bool) -> Entry 
     )
 
 
-def _announced(parts: _Parts) -> int | None:
+def _announced(parts: Parts) -> int | None:
     value = parts.attribute("sweeps") or parts.attribute("points")
     return int(value) if isinstance(value, int | float) and value >= 1 else None
 
 
-def _facts(parts: _Parts) -> Facts:
+def _facts(parts: Parts) -> Facts:
     tree, entry = parts.tree, parts.entry
 
     def said(*paths: str) -> str | None:
@@ -220,30 +156,29 @@ def _facts(parts: _Parts) -> Facts:
     )
 
 
-def _channels(parts: _Parts) -> Channels:
+def _channels(parts: Parts) -> Channels:
     """Make channels of the datasets; those that always say the same were not connected."""
     found, facts = parts.found, _facts(parts)
     energy = _energy(parts, facts.d_spacing)
     first = energy(slice(0, 1), slice(0, SAMPLED))
     low, high = float(np.nanmin(first)), float(np.nanmax(first))
     counters = [
-        each for each in at_an_edge(found.fluorescence, low, high) if _is_live(parts, each.column)
+        each for each in at_an_edge(found.fluorescence, low, high) if lives(parts, each.column)
     ]
     has_rates = all(None not in (each.input_rate, each.output_rate) for each in counters)
     single = {
         name: column
         for name, column in found.single.items()
-        if name not in CHANNELS or _is_live(parts, column)
+        if name not in CHANNELS or lives(parts, column)
     }
     channels = Channels(
         shape=parts.shape,
         energy=energy,
-        single={name: _read(parts, column) for name, column in single.items()}
-        | _stated_time(parts),
-        fluorescence=[_read(parts, each.column) for each in counters],
-        input_rate=[_read(parts, each.input_rate or 0) for each in counters] if has_rates else [],
-        output_rate=[_read(parts, each.output_rate or 0) for each in counters] if has_rates else [],
-        mu={name: _read(parts, column) for name, column in found.mu.items()},
+        single={name: read(parts, column) for name, column in single.items()} | _stated_time(parts),
+        fluorescence=[read(parts, each.column) for each in counters],
+        input_rate=[read(parts, each.input_rate or 0) for each in counters] if has_rates else [],
+        output_rate=[read(parts, each.output_rate or 0) for each in counters] if has_rates else [],
+        mu={name: read(parts, column) for name, column in found.mu.items()},
         times=_times(parts),
         dark=_numbers(parts, "dark"),
         gain=_numbers(parts, "gain"),
@@ -253,15 +188,7 @@ def _channels(parts: _Parts) -> Channels:
     return channels
 
 
-def _read(parts: _Parts, column: int) -> Read:
-    return stored(parts.tree, parts.datasets[column], parts.shape)
-
-
-def _is_live(parts: _Parts, column: int) -> bool:
-    return is_live(_read(parts, column)(slice(0, 1), slice(0, SAMPLED))[0])
-
-
-def _energy(parts: _Parts, spacing: float | None) -> Read:
+def _energy(parts: Parts, spacing: float | None) -> Read:
     axis = parts.axis
     raw = stored(parts.tree, axis, parts.shape)
     if parts.found.energy is not None:
@@ -276,7 +203,7 @@ def _energy(parts: _Parts, spacing: float | None) -> Read:
     return lambda sweeps, points: from_angle(raw(sweeps, points), spacing)
 
 
-def _stated_time(parts: _Parts) -> dict[str, Read]:
+def _stated_time(parts: Parts) -> dict[str, Read]:
     """Return the count time that an attribute gives for all points, if no channel does."""
     value = parts.attribute("count_time")
     if "count_time" in parts.found.single or not isinstance(value, int | float) or value <= 0:
@@ -285,9 +212,9 @@ def _stated_time(parts: _Parts) -> dict[str, Read]:
     return {"count_time": lambda sweeps, points: constant[sweeps, points].copy()}
 
 
-def _times(parts: _Parts) -> F | None:
+def _times(parts: Parts) -> F | None:
     """Return when each sweep began, in seconds since the first."""
-    times = parts.tree.dataset("times", parts.group)
+    times = parts.tree.dataset(TIMES, parts.group)
     sweeps = parts.shape[0]
     if times is None or times.ndim != 1 or sweeps < 2 or len(times) < sweeps:
         return None
@@ -295,7 +222,7 @@ def _times(parts: _Parts) -> F | None:
     return values - values[0]
 
 
-def _numbers(parts: _Parts, name: str) -> dict[str, float]:
+def _numbers(parts: Parts, name: str) -> dict[str, float]:
     """Return a number that the channels have as an attribute, by channel."""
     columns = {each: parts.found.single[each] for each in CHANNELS if each in parts.found.single}
     values = {each: plain(parts.datasets[at].attrs.get(name)) for each, at in columns.items()}
@@ -304,7 +231,7 @@ def _numbers(parts: _Parts, name: str) -> dict[str, float]:
 
 def _spectra(tree: Tree, reference: ScanReference, reader: MeasurementReader) -> ChannelSpectra:
     inner = reference.inner_path.strip("/") or _first(tree, reader.fits)
-    parts = _parts(tree, inner)
+    parts = parts_of(tree, inner)
     if parts is None:
         raise DataError(
             f"{tree.path} has no entry '{inner}' with energies and detectors in its group "
@@ -312,10 +239,12 @@ def _spectra(tree: Tree, reference: ScanReference, reader: MeasurementReader) ->
         )
     if 0 in parts.shape:
         raise DataError(f"{parts.where} holds no points yet: repeat the scan.")
-    channels, warnings = _channels(parts), tuple[str, ...]()
+    parts = without_dead(parts)
+    channels, warnings = _channels(parts), _cut_short(parts)
     is_stream = _is_stream(channels)
     if parts.shape[0] == 1 and not is_stream:
-        channels, warnings = without_gaps(channels, parts.where)
+        channels, gaps = without_gaps(channels, parts.where)
+        warnings = (*warnings, *gaps)
     facts = _facts(parts)
     facts = replace(facts, mode=facts.mode or only_mode(channels))
     return ChannelSpectra(
@@ -323,9 +252,20 @@ def _spectra(tree: Tree, reference: ScanReference, reader: MeasurementReader) ->
     )
 
 
+def _cut_short(parts: Parts) -> tuple[str, ...]:
+    """Tell if some channel ends before the energy does."""
+    measured, points = parts.axis.shape[-1], parts.shape[1]
+    if points >= (1 - CUT_SHORT) * measured:
+        return ()
+    return (
+        f"{parts.where}: of {measured} energies only {points} have a reading in each of the "
+        f"channels; the rest is left out.",
+    )
+
+
 def _first(tree: Tree, fits: Callable[[str], bool]) -> str:
     names = sorted(filter(fits, tree.root), key=_by_number)
-    return next((name for name in names if _parts(tree, name) is not None), "")
+    return next((name for name in names if parts_of(tree, name) is not None), "")
 
 
 def _is_stream(channels: Channels) -> bool:

@@ -88,6 +88,59 @@ def test_bliss_as_the_simulator_writes_it(tmp_path, raw):
         np.testing.assert_allclose(found.energy[0], measured(plan, "energy")[sweep], rtol=1e-6)
 
 
+def test_the_diode_of_bliss_is_fluorescence(tmp_path, opened) -> None:
+    plan = replace(PLAN, sweeps=1)
+    path = write_series(tmp_path, plan, "bliss")
+    with opened(path) as spectra:
+        assert spectra.facts.mode is None, "transmission as well"
+        both = spectra.read()
+    np.testing.assert_allclose(both.fluorescence[0], measured(plan, "ifluor"), rtol=1e-6)
+    assert "fluorescence" not in both.mu, "it is made of the counts"
+    with h5py.File(path, "r+") as file:
+        for name in ("I1", "I2", "mu_trans", "mu_ref", "I_diode"):
+            del file[f"1.1/measurement/{name}"]
+    with opened(path) as spectra:
+        assert spectra.facts.mode == "fluorescence"
+        alone = spectra.read()
+    np.testing.assert_allclose(alone.mu["fluorescence"], both.fluorescence[0] / both.i0)
+
+
+def test_regions_of_interest_of_bliss(tmp_path, opened) -> None:
+    """Each detector element with its rates; not the sum, other lines, the diode, the spectra."""
+    energy, rng = np.linspace(7.0, 7.4, 50), np.random.default_rng(0)
+    names = [f"{name}_det{element}" for element in (0, 1, 2, 10) for name in (
+        "FeKa", "noise", "icr", "ocr", "deadtime", "realtime", "energy_livetime", "events")
+    ]  # fmt: skip
+    stored = {name: rng.uniform(1, 2, 50) for name in ("I0", "I1", "I_diode", "FeKa", *names)}
+    stored["FeKa_det2"] = np.zeros(50)  # an element that is switched off
+    path = tmp_path / "mca.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("1.1/measurement")
+        for name, values in {"mono_energy": energy, **stored}.items():
+            group[name] = values
+        group["spectrum_det0"] = rng.integers(0, 9, (50, 1024))
+        file["1.1/end_time"] = "2026-01-17T10:00:00"
+    with opened(path) as spectra:
+        found = spectra.read()
+    assert np.array_equal(found.energy[0], energy * 1000)
+    for ours, theirs in {"fluorescence": "FeKa", "input_rate": "icr", "output_rate": "ocr"}.items():
+        expected = np.stack([stored[f"{theirs}_det{element}"] for element in (0, 1, 10)])
+        assert np.array_equal(getattr(found, ours)[:, 0], expected)
+
+
+def test_a_detector_that_sees_nothing_leaves_the_diode(tmp_path, opened) -> None:
+    path = write_series(tmp_path, replace(PLAN, sweeps=1), "bliss")
+    with h5py.File(path, "r+") as file:
+        group = file["1.1/measurement"]
+        group["FeKa_det0"], group["icr_det0"] = np.zeros(80), np.zeros(80)
+        group["mu_ref"][:] = np.nan
+    with opened(path) as spectra:
+        found = spectra.read()
+    assert spectra.warnings == () and found.energy.shape == (1, 80)
+    assert found.fluorescence.shape == (1, 1, 80) and found.fluorescence.min() > 0
+    assert set(found.mu) == {"transmission"} and found.i2 is not None
+
+
 def test_quick_scans_are_read_in_pieces(tmp_path, opened):
     plan = dead_time(PLAN)
     path = write_series(tmp_path, plan, "quick")
@@ -106,6 +159,58 @@ def test_quick_scans_are_read_in_pieces(tmp_path, opened):
     np.testing.assert_allclose(part.output_rate[1], measured(plan, "ocr_2")[4:7, 10:30], rtol=1e-6)
     np.testing.assert_allclose(part.times, np.arange(4, 7) * plan.scan.seconds)
     np.testing.assert_allclose(part.count_time, plan.scan.seconds / 80)
+
+
+@pytest.mark.parametrize(("sweeps", "points"), [(180, 200), (200, 180), (200, 200), (60, 100)])
+def test_what_has_a_value_for_each_sweep_is_no_channel(tmp_path, opened, sweeps, points) -> None:
+    """Nearly as many sweeps as points: times are times, and no energies are lost."""
+    path = write_series(tmp_path, SeriesPlan(sweeps=sweeps, scan=Scan(points=points)), "quick")
+    with h5py.File(path, "r+") as file:
+        group = file["entry/measurement"]
+        group["seconds"] = group["fluo"] = group["mu_ref"] = np.arange(1.0, sweeps + 1)
+    with opened(path) as spectra:
+        assert spectra.shape == (sweeps, points) and spectra.warnings == ()
+        part = spectra.read(slice(0, 3))
+    assert part.energy.shape == (3, points) and "reference" not in part.mu
+    np.testing.assert_allclose(part.times, [0.0, 0.5, 1.0])
+    assert np.ptp(part.count_time) == 0, "that of the attribute"
+    assert part.fluorescence.shape == (1, 3, points)
+
+
+def test_an_energy_that_all_sweeps_share(tmp_path, opened) -> None:
+    path = tmp_path / "shared.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("entry/measurement")
+        group["energy"] = np.linspace(7000, 7500, 90)
+        group["energy_requested"] = np.arange(80.0)
+        group["i0"], group["itrans"] = np.random.default_rng(0).uniform(1, 2, (2, 80, 90))
+    with opened(path) as spectra:
+        assert spectra.shape == (80, 90)
+        assert np.array_equal(spectra.read().energy[7], np.linspace(7000, 7500, 90))
+
+
+def test_energies_of_each_sweep_go_before_one_for_each_sweep(tmp_path, opened) -> None:
+    path = tmp_path / "two.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("entry/measurement")
+        group["energy"] = np.arange(7000.0, 7080.0)
+        group["energy_enc"] = np.linspace(7000, 7500, 90) + np.zeros((80, 1))
+        group["i0"], group["itrans"] = np.random.default_rng(0).uniform(1, 2, (2, 80, 90))
+    with opened(path) as spectra:
+        assert spectra.shape == (80, 90)
+        assert spectra.read().energy[0, -1] == 7500
+
+
+def test_a_channel_that_stopped_early_is_told(tmp_path, opened) -> None:
+    path = tmp_path / "short.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("1.1/measurement")
+        group["energy_enc"], group["I0"] = np.linspace(7, 7.5, 100), np.arange(100.0)
+        group["I1"] = np.arange(1.0, 81.0)
+        file["1.1/end_time"] = "2026-01-17T10:00:00"
+    with opened(path) as spectra:
+        assert spectra.shape == (1, 80)
+        assert "of 100 energies only 80 have a reading" in spectra.warnings[0]
 
 
 def test_an_announced_series_that_is_not_whole_yet(tmp_path):
