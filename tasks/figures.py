@@ -46,6 +46,19 @@ def label_colours(bar: Any, name: str) -> None:
     bar.outline.set_linewidth(0.6)
 
 
+def colours(count: int) -> list[str]:
+    """Return so many colours for curves, the same ones again where there are many."""
+    return [COLOURS[number % len(COLOURS)] for number in range(count)]
+
+
+def draw_legend(axes: Any, every: int = 1) -> None:
+    """Name the curves of a picture, or every so many of them."""
+    handles, names = axes.get_legend_handles_labels()
+    shown = axes.legend(handles[::every], names[::every], fontsize=8, frameon=False)
+    for text in shown.get_texts():
+        text.set_color(INK)
+
+
 def set_title(figure: Any, text: str) -> None:
     """Write the title at the top left."""
     top = 1 - 0.14 / figure.get_figheight()

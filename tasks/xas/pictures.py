@@ -12,6 +12,8 @@ from tasks.figures import (
     ACCENT,
     COLOURS,
     INK,
+    colours,
+    draw_legend,
     label_axes,
     label_colours,
     new_figure,
@@ -81,7 +83,7 @@ def _draw_absorption(axes: Any, curves: Curves) -> None:
     axes.plot(energy[above], post, color=COLOURS[3], linewidth=_THIN, label="post-edge curve")
     _frame(axes, curves.mu)
     label_axes(axes, "energy (eV)", "absorption")
-    _legend(axes)
+    draw_legend(axes)
 
 
 def _draw_edge(axes: Any, curves: Curves, near: Host) -> None:
@@ -90,7 +92,7 @@ def _draw_edge(axes: Any, curves: Curves, near: Host) -> None:
     axes.plot(energy, curves.flat[near], color=_GREY, linewidth=_THIN, label="flattened")
     axes.axvline(curves.e0, color=ACCENT, linewidth=_THIN, linestyle=(0, (6, 4)))
     label_axes(axes, "energy (eV)", "normalised absorption")
-    _legend(axes)
+    draw_legend(axes)
 
 
 def draw_exafs(
@@ -192,11 +194,11 @@ def _draw_some(axes: Any, energy: Host, spectra: Host, left_out: Host, what: str
 
     kept = np.setdiff1d(np.arange(len(spectra)), left_out)
     some = kept[np.unique(np.linspace(0, len(kept) - 1, 12).astype(int))] if len(kept) else kept
-    colours = colormaps["viridis"](np.linspace(0, 0.9, max(len(some), 1)))
-    for sweep, colour in zip(some, colours, strict=False):
+    shades = colormaps["viridis"](np.linspace(0, 0.9, max(len(some), 1)))
+    for sweep, colour in zip(some, shades, strict=False):
         axes.plot(energy, spectra[sweep], color=colour, linewidth=_THIN, label=f"{what} {sweep}")
     if len(some):
-        _legend(axes, every=max(1, len(some) // 4))
+        draw_legend(axes, every=max(1, len(some) // 4))
 
 
 def _thinned(rows: Host) -> Host:
@@ -245,10 +247,10 @@ def draw_combination(
     fit = np.sum(list(parts.values()), axis=0)
     above.plot(energy, data, color=INK, linewidth=2.4, alpha=0.35, label="data")
     above.plot(energy, fit, color=ACCENT, linewidth=_THICK, label="linear combination")
-    for (name, part), colour in zip(parts.items(), _colours(len(parts)), strict=True):
+    for (name, part), colour in zip(parts.items(), colours(len(parts)), strict=True):
         above.plot(energy, part, color=colour, linewidth=_THIN, label=name)
     label_axes(above, "", {"derivative": "derivative (1/eV)"}.get(on, f"{on} absorption"))
-    _legend(above)
+    draw_legend(above)
     below.axhline(0, color=_GREY, linewidth=0.5)
     below.plot(energy, data - fit, color=COLOURS[0], linewidth=_THIN)
     label_axes(below, "energy (eV)", "residual")
@@ -290,7 +292,7 @@ def draw_composition(
     )
     marker = "o" if len(position) <= 60 else ""
     for (name, (value, sigma)), colour in zip(
-        fractions.items(), _colours(len(fractions)), strict=True
+        fractions.items(), colours(len(fractions)), strict=True
     ):
         band = 1.96 * sigma
         above.fill_between(position, value - band, value + band, color=colour, alpha=0.2, lw=0)
@@ -299,7 +301,7 @@ def draw_composition(
         )
     above.set_ylim(-0.06, max(1.06, above.get_ylim()[1] if not len(position) else 1.06))
     label_axes(above, "", "fraction (band: 95 %)")
-    _legend(above)
+    draw_legend(above)
     below.plot(position, r_factor, color=_GREY, linewidth=_THIN, marker=marker, markersize=2.5)
     below.set_ylim(bottom=0)
     label_axes(below, across, "R factor")
@@ -343,7 +345,7 @@ def draw_components(
         left.plot(energy, loadings[number], color=colour, linewidth=_THIN, label=name)
         middle.plot(scores[:, number], color=colour, linewidth=_THIN)
     label_axes(left, "energy (eV)", "loading")
-    _legend(left)
+    draw_legend(left)
     label_axes(middle, "spectrum", "score")
     for (name, level), colour in zip(levels.items(), COLOURS, strict=False):
         shown = level[:12]
@@ -352,7 +354,7 @@ def draw_components(
         )
     right.axvline(count, color=ACCENT, linewidth=_THIN, linestyle=(0, (6, 4)))
     label_axes(right, "components", "indicator")
-    _legend(right)
+    draw_legend(right)
     set_title(figure, title)
     return save_png(figure, path)
 
@@ -371,20 +373,9 @@ def draw_match(
         colour = COLOURS[number % len(COLOURS)]
         axes.plot(energy, spectrum + down, color=colour, linewidth=_THICK, label=name)
     label_axes(axes, "energy (eV)", "normalised absorption, shifted down")
-    _legend(axes)
+    draw_legend(axes)
     set_title(figure, title)
     return save_png(figure, path)
-
-
-def _colours(count: int) -> list[str]:
-    return [COLOURS[number % len(COLOURS)] for number in range(count)]
-
-
-def _legend(axes: Any, every: int = 1) -> None:
-    handles, names = axes.get_legend_handles_labels()
-    shown = axes.legend(handles[::every], names[::every], fontsize=8, frameon=False)
-    for text in shown.get_texts():
-        text.set_color(INK)
 
 
 def _frame(axes: Any, values: Host) -> None:
