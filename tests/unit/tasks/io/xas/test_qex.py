@@ -1,5 +1,6 @@
 """Streams of PSI, from a writer of our own and from the simulator."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -94,3 +95,89 @@ def test_streams_of_the_simulator(tmp_path, opened):
         assert spectra.facts.element == plan.element
         # the encoder is a 4-byte float: 1e-6 degree are 0.01 eV
         np.testing.assert_allclose(spectra.read().energy[0], truth, atol=0.05)
+
+
+def as_acquired(path, *, names="CH {}", extra=()):
+    """Keep what the acquisition writes: no element, no crystal, channels by number."""
+    content = path.read_bytes()
+    begin = int(re.search(rb"FileHeaderSize_byte: (\d+)", content)[1])
+    lines = [
+        line for line in content[:begin].decode().splitlines()
+        if re.match(r"# (File|Start|Adc|Data)", line)
+    ]  # fmt: skip
+    labels = ", ".join(["Encoder", "Time", *(names.format(at) for at in range(4))])
+    lines = [re.sub(r"(DataLineLabels): .*", rf"\1: {labels}", line) for line in lines]
+    text = "".join(f"{line}\r\n" for line in [*lines, *extra, "# _Header_End_"])
+    # the acquisition fills its header up with blanks
+    text = re.sub(r"(FileHeaderSize_byte): \d+", r"\1: 004096", text)
+    path.write_bytes(text.encode("cp1252").ljust(4096) + content[begin:])
+
+
+@pytest.fixture
+def series(tmp_path):
+    """A stream of the simulator, and its channels as they should be read."""
+    plan = replace(SeriesPlan(), sweeps=4, scan=Scan(points=90))
+    path = write_series(tmp_path, plan, "qex")
+    blocks = [each.signals for each in Series(plan).blocks()]
+    return path, {name: np.concatenate([each[name] for each in blocks]).ravel() * 5e-6
+                  for name in ("i0", "itrans", "irefer", "ifluor")}  # fmt: skip
+
+
+@pytest.mark.parametrize("names", ["CH {}", "Channel_{}", "{}"])
+def test_the_header_of_the_acquisition_alone(series, opened, tmp_path, names) -> None:
+    path, truth = series
+    with opened(path) as spectra:
+        before, facts = spectra.read(), spectra.facts
+        assert spectra.warnings == ()
+    as_acquired(path, names=names)
+    (tmp_path / "qex.cfg").write_text("d_spacing: 3.13551 A\nelement = Fe\n")
+    with opened(path) as spectra:
+        after = spectra.read()
+        assert spectra.facts.started_at == facts.started_at
+        assert (spectra.facts.element, spectra.facts.mode) == ("Fe", None)
+        assert any("d_spacing 3.13551 A, element Fe" in each for each in spectra.warnings)
+        assert any("i0, itrans, irefer, ifluor" in each for each in spectra.warnings)
+    for channel, name in {"i0": "i0", "i1": "itrans", "i2": "irefer"}.items():
+        np.testing.assert_allclose(getattr(after, channel)[0], truth[name], rtol=1e-6)
+    np.testing.assert_allclose(after.fluorescence[0, 0], truth["ifluor"], rtol=1e-6)
+    assert np.array_equal(after.energy, before.energy)
+    assert np.array_equal(after.count_time, before.count_time)
+    np.testing.assert_allclose(after.count_time.sum(), 4 * 0.5, rtol=1e-4)
+
+
+def test_without_a_crystal_it_is_told_where_to_write_it(series) -> None:
+    path, _ = series
+    as_acquired(path)
+    with pytest.raises(DataError, match=r"such as 'crystal: Si\(111\)' into a file qex\.cfg"):
+        probe(path, technique="xas")
+
+
+def test_the_settings_beside_name_other_channels(series, raw, tmp_path) -> None:
+    path, truth = series
+    as_acquired(path, extra=["# Operator: M\xfcller"])
+    (tmp_path / "qex.cfg").write_text("crystal: Si(111)\nchannels: ifluor, i0, spare, itrans\n")
+    found = raw(path)
+    np.testing.assert_allclose(found.i1[0], truth["ifluor"], rtol=1e-6)
+    np.testing.assert_allclose(found.i0[0], truth["itrans"], rtol=1e-6)
+
+
+def test_the_header_counts_before_the_settings(series, opened, tmp_path) -> None:
+    (tmp_path / "qex.cfg").write_text("crystal: Si(311)\nelement: Cu\n")
+    with opened(series[0]) as spectra:
+        assert spectra.facts.element == "Fe" and spectra.read().energy.min() < 7000
+
+
+def test_a_header_that_contradicts_itself(series) -> None:
+    path, _ = series
+    as_acquired(path)
+    content = path.read_bytes().replace(b"ChannelsStored: 4", b"ChannelsStored: 9")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="stores 9 channels but names 6"):
+        probe(path, technique="xas")
+
+
+@pytest.mark.parametrize("text", ["17.1.2026, 9:30:00", "2026/01/17 09:30:00", "2026-01-17T09:30"])
+def test_the_start_is_told_in_several_ways(tmp_path, opened, text) -> None:
+    write(tmp_path / "a.qex", StartOfMeasurement=text)
+    with opened(tmp_path / "a.qex") as spectra:
+        assert spectra.facts.started_at.isoformat() == "2026-01-17T09:30:00+00:00"
