@@ -247,12 +247,11 @@ def _rebin_block(energy: Host, mu: Host, grid: Host, edges: Host) -> tuple[Host,
     mean = np.bincount(flat, mu.ravel(), bins * sweeps).reshape(sweeps, bins) / filled
     some = count > 0
     rows = np.arange(sweeps)
-    for column, next_to_grid in (
-        (0, np.argmax(np.where(place == 0, energy, -np.inf), axis=1)),
-        (-1, np.argmin(np.where(place == bins - 1, energy, np.inf), axis=1)),
-    ):
+    for column, outside, sign in ((0, 0, 1.0), (-1, bins - 1, -1.0)):
+        height = np.where((place == outside) & good, sign * energy, -np.inf)
+        next_to_grid = np.argmax(height, axis=1)
         centre[:, column], mean[:, column] = energy[rows, next_to_grid], mu[rows, next_to_grid]
-        some[:, column] &= np.isfinite(centre[:, column])
+        some[:, column] = np.isfinite(height[rows, next_to_grid])
     values = _interpolate(centre, mean, some, grid - grid[0], edges - grid[0])
     return values, count[:, 1:-1]
 
@@ -303,4 +302,15 @@ def up_and_down() -> Inputs:
     energy = np.sort(rng.uniform(-5, 95, (5, 120)), axis=1)
     energy[1] = energy[1, ::-1]
     mu = np.arctan(energy - 50) + 0.01 * rng.normal(size=energy.shape)
+    return (energy, mu, grid), {}
+
+
+@rebin_sweeps.case
+def missing_values_in_sweeps_that_end_with_the_grid() -> Inputs:
+    """Leave out points of sweeps that have none outside of the grid."""
+    rng = np.random.default_rng(6)
+    grid = np.arange(0.0, 40, 2)
+    energy = np.sort(rng.uniform(0, 38, (4, 60)), axis=1)
+    mu = np.arctan(energy - 20)
+    mu[1, ::7], mu[2, :5], mu[3, -1] = np.nan, np.nan, np.nan
     return (energy, mu, grid), {}
