@@ -15,12 +15,8 @@ import numpy as np
 
 from tasks.io.spectra import F, Mode, RawSpectra
 from tasks.io.xas.elements import SYMBOLS, edge_energies
+from tasks.xas.steps import FEWEST, Steps, clarity, rising
 
-WINDOW = 20.0
-"""A step is the mean over so many eV above it less that below it."""
-NARROWEST = 2.0
-FINE = 12.0
-"""The steepest point is sought so many eV about the largest step."""
 USUAL_OFFSET, SPREAD = 4.0, 7.0
 FARTHEST = 35.0
 NONE = 0.01
@@ -125,10 +121,10 @@ def identify(energy: F, mu: F) -> Identity:
     -----
     Edge energies: Elam, Ravel & Sieber, Radiat. Phys. Chem. 63 (2002) 121, as in xraydb.
     """
-    energy, mu = _sorted(energy, mu)
-    if len(energy) < 5:
+    energy, mu = rising(energy, mu)
+    if len(energy) < FEWEST:
         return Identity(float("nan"), ())
-    steps = _Steps(energy, mu)
+    steps = Steps(energy, mu)
     found = steps.steepest(steps.largest())
     spacing = float(np.gradient(energy)[np.argmin(np.abs(energy - found))])
     weights = {
@@ -137,7 +133,7 @@ def identify(energy: F, mu: F) -> Identity:
         for edge, tabulated in edge_energies(element).items()
         if (weight := _weight(element, edge, found - tabulated, spacing)) > 0
     }
-    weights = {key: weight * steps.partners(key[0], key[1]) for key, weight in weights.items()}
+    weights = {key: weight * _partners(steps, key[0], key[1]) for key, weight in weights.items()}
     total = sum(weights.values()) + NONE
     ranked = sorted(weights.items(), key=lambda each: -each[1])[:5]
     return Identity(
@@ -182,35 +178,15 @@ def likely_mode(raw: RawSpectra) -> Mode | None:
     clearest: dict[Mode, float] = {}
     with np.errstate(divide="ignore", invalid="ignore"):
         if "transmission" in raw.mu:
-            clearest["transmission"] = _clarity(raw.energy[0], raw.mu["transmission"][0])
+            clearest["transmission"] = clarity(raw.energy[0], raw.mu["transmission"][0])
         elif raw.i0 is not None and raw.i1 is not None:
-            clearest["transmission"] = _clarity(raw.energy[0], np.log(raw.i0[0] / raw.i1[0]))
+            clearest["transmission"] = clarity(raw.energy[0], np.log(raw.i0[0] / raw.i1[0]))
         if "fluorescence" in raw.mu:
-            clearest["fluorescence"] = _clarity(raw.energy[0], raw.mu["fluorescence"][0])
+            clearest["fluorescence"] = clarity(raw.energy[0], raw.mu["fluorescence"][0])
         elif raw.i0 is not None and raw.fluorescence is not None:
             counts = raw.fluorescence[:, 0].sum(axis=0)
-            clearest["fluorescence"] = _clarity(raw.energy[0], counts / raw.i0[0])
+            clearest["fluorescence"] = clarity(raw.energy[0], counts / raw.i0[0])
     return max(clearest, key=lambda mode: clearest[mode]) if clearest else None
-
-
-def _clarity(energy: F, mu: F) -> float:
-    """Return the largest step over the noise from point to point; 0 if too much is no number."""
-    if np.isfinite(mu).mean() < 0.9:
-        return 0.0
-    energy, mu = _sorted(energy, mu)
-    if len(energy) < 5:
-        return 0.0
-    steps = _Steps(energy, mu)
-    noise = float(np.median(np.abs(np.diff(mu, 2)))) + 1e-12 * float(np.ptp(mu))
-    return steps.at(steps.largest()) / noise if noise > 0 else 0.0
-
-
-def _sorted(energy: F, mu: F) -> tuple[F, F]:
-    """Return a spectrum in rising energies, without gaps and repeated energies."""
-    known = np.isfinite(energy) & np.isfinite(mu)
-    unique, inverse = np.unique(energy[known], return_inverse=True)
-    count = np.bincount(inverse, minlength=len(unique))
-    return unique, np.bincount(inverse, mu[known], len(unique)) / np.maximum(count, 1)
 
 
 def _weight(element: str, edge: str, offset: float, spacing: float) -> float:
@@ -221,68 +197,20 @@ def _weight(element: str, edge: str, offset: float, spacing: float) -> float:
     return fits * EDGE_WEIGHT.get(edge, 0.02) * RARELY.get(element, 1.0)
 
 
-class _Steps:
-    """How much a spectrum rises at energies, by its integral."""
-
-    def __init__(self, energy: F, mu: F) -> None:
-        self.energy, self.mu = energy, mu
-        areas = 0.5 * (mu[1:] + mu[:-1]) * np.diff(energy)
-        self._integral = np.concatenate([[0.0], np.cumsum(areas)])
-
-    def _mean(self, low: F, high: F) -> F:
-        between = np.interp(high, self.energy, self._integral) - np.interp(
-            low, self.energy, self._integral
-        )
-        return between / np.maximum(high - low, 1e-9)
-
-    def rise(self, at: F) -> F:
-        """Return the mean of mu above some energies less that below, 0 at the ends of the scan."""
-        first, last = self.energy[0], self.energy[-1]
-        below, above = np.maximum(at - WINDOW, first), np.minimum(at + WINDOW, last)
-        rise = self._mean(at, above) - self._mean(below, at)
-        inside = (at - below >= NARROWEST) & (above - at >= NARROWEST)
-        return np.where(inside, rise, 0.0)
-
-    def at(self, energy: float) -> float:
-        """Return the rise at one energy."""
-        return float(self.rise(np.array([energy]))[0])
-
-    def largest(self) -> float:
-        """Return where mu rises most."""
-        return float(self.energy[np.argmax(self.rise(self.energy))])
-
-    def steepest(self, about: float) -> float:
-        """Return the steepest point about an energy, on points that are no closer than 0.4 eV."""
-        span = self.energy[-1] - self.energy[0]
-        count = int(np.clip(span / 0.4, 5, 100_000))
-        grid: F = np.linspace(self.energy[0], self.energy[-1], count, dtype=np.float64)
-        slope: F = np.gradient(np.interp(grid, self.energy, self.mu), grid)
-        near = np.abs(grid - about) <= FINE
-        return float(grid[near][np.argmax(slope[near])]) if near.any() else about
-
-    def partners(self, element: str, edge: str) -> float:
-        """Weigh a candidate by whether the other L edges of its element are in the scan."""
-        if not edge.startswith("L"):
-            return 1.0
-        others = {
-            name: energy
-            for name, energy in edge_energies(element).items()
-            if name.startswith("L") and name != edge and self._covers(energy)
-        }
-        if edge != "L3" and "L3" in others:
-            return 0.02  # its step would be the larger one
-        if "L2" not in others:
-            return 1.0
-        ratio = self._step_near(others["L2"]) / max(self.at(self.largest()), 1e-12)
-        if ratio > SEEN:
-            return 5.0
-        return 0.02 if ratio < NOT_SEEN else 1.0
-
-    def _covers(self, energy: float) -> bool:
-        return bool(self.energy[0] + 2 * WINDOW < energy < self.energy[-1] - 2 * WINDOW)
-
-    def _step_near(self, energy: float) -> float:
-        """Return the rise about an energy over that of its surroundings."""
-        near = energy + np.linspace(-10, 15, 26)
-        around = energy + np.concatenate([np.linspace(-40, -30, 11), np.linspace(35, 40, 6)])
-        return float(self.rise(near).max() - np.median(self.rise(around)))
+def _partners(steps: Steps, element: str, edge: str) -> float:
+    """Weigh a candidate by whether the other L edges of its element are in the scan."""
+    if not edge.startswith("L"):
+        return 1.0
+    others = {
+        name: energy
+        for name, energy in edge_energies(element).items()
+        if name.startswith("L") and name != edge and steps.covers(energy)
+    }
+    if edge != "L3" and "L3" in others:
+        return 0.02  # its step would be the larger one
+    if "L2" not in others:
+        return 1.0
+    ratio = steps.near(others["L2"]) / max(steps.at(steps.largest()), 1e-12)
+    if ratio > SEEN:
+        return 5.0
+    return 0.02 if ratio < NOT_SEEN else 1.0
