@@ -35,8 +35,9 @@ def extract(recipe: Recipe, spectrum: Spectrum) -> tuple[Exafs | None, str]:
     kmax = min(recipe.kmax or reach, reach)
     if kmax - recipe.kmin < _LEAST_RANGE:
         return None, f"none: from k = {recipe.kmin:g} to {kmax:.1f} 1/Å there is too little of it"
-    mu, step = spectrum.mu[None], np.array([spectrum.edge_step])
-    found = autobk(spectrum.energy, mu, spectrum.e0, step, recipe.rbkg, kmax=kmax)
+    # in units of the edge step: how firmly the end of chi is held depends on the scale
+    mu = spectrum.mu[None] / spectrum.edge_step
+    found = autobk(spectrum.energy, mu, spectrum.e0, np.ones(1), recipe.rbkg, kmax=kmax)
     there = transform(found.k, found.chi, recipe.kmin, kmax, kweight=recipe.kweight)
     r, chi_r = np.asarray(there.r), np.asarray(there.chi_r[0])
     high = np.where(r > max(_PEAK_FROM, recipe.rbkg), np.abs(chi_r), 0.0)

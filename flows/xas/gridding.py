@@ -28,6 +28,7 @@ def scratch(run: Reduction) -> Path:
 def bring_onto_grid(run: Reduction, recipe: Recipe, opened: Opened, alignment: Alignment) -> Sweeps:
     """Reduce every sweep on the cluster, and reject those that cannot be trusted."""
     low, high = (edge + alignment.offset for edge in alignment.energy)
+    _check_range(opened, low, high)
     grid = three_region_grid(
         low, high, opened.nominal_e0, xanes_step=recipe.xanes_step, k_step=recipe.k_step
     )
@@ -47,6 +48,17 @@ def bring_onto_grid(run: Reduction, recipe: Recipe, opened: Opened, alignment: A
         glitches=int(sum(part.glitches.sum() for part in parts)),
     )
     return _judged(opened, sweeps, sum(part.missing.sum() for part in parts))
+
+
+def _check_range(opened: Opened, low: float, high: float) -> None:
+    if low < opened.nominal_e0 < high:
+        return
+    covered = "The scan goes" if opened.shape[0] == 1 else "What all sweeps cover goes"
+    raise DataError(
+        f"{covered} from {low:.1f} to {high:.1f} eV; the {opened.element} {opened.edge} edge, at "
+        f"{opened.nominal_e0:.1f} eV, is not in it. Did it end too early, or is it another edge? "
+        "Repeat it, or set element and edge in the recipe."
+    )
 
 
 def _files(run: Reduction, opened: Opened, alignment: Alignment, grid: Floats) -> dict[str, Path]:

@@ -1,19 +1,25 @@
 """Opening a scan: what it is, how it was measured, and what its sweeps are."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
 import numpy as np
 
 from flows.xas.recipe import Recipe
-from flows.xas.types import Doubts, Opened
+from flows.xas.types import Doubts, Floats, Opened
 from tasks.errors import DataError
 from tasks.io.spectra import Facts, Mode, RawSpectra, ScanReference, Spectra, open_spectra
 from tasks.io.xas.elements import edge_energies
-from tasks.xas.absorption import absorption
-from tasks.xas.identify import Identity, agreement, identify, likely_mode
+from tasks.xas.absorption import Absorption, absorption
+from tasks.xas.foil_seen import foil_seen
+from tasks.xas.identify import agreement, identify, likely_mode
+from tasks.xas.steps import FEWEST, clarity
 from tasks.xas.sweeps import Sweeps, find_sweeps_in
 
 _LOOKED_AT = 20  # sweeps from which element, edge and mode are told
+_SAME = 1.0  # eV by which energies of sweeps may differ that are averaged point by point
 _SHORTEST = 0.8  # of the usual length: a sweep of a stream with less of it was cut off
 
 
@@ -29,8 +35,9 @@ def open_scan(recipe: Recipe, reference: ScanReference) -> Opened:
         sweeps = _sweeps(spectra)
         first = _first(spectra, sweeps)
         mode = _mode(recipe, spectra.facts, first)
-        identity = _identity(first, mode)
-        element, edge, doubts = _edge(recipe, spectra.facts, identity, reference)
+        seen = _looked_at(absorption(first, mode, dark=recipe.dark))
+        element, edge, doubts = _edge(recipe, spectra.facts, seen, reference)
+        foil, no_foil, unlike = _foil(recipe, spectra.facts, element, seen)
         shape = spectra.shape
         if sweeps:
             shape = (len(sweeps), max(stop - start for start, stop in sweeps))
@@ -43,10 +50,11 @@ def open_scan(recipe: Recipe, reference: ScanReference) -> Opened:
             element=element,
             edge=edge,
             nominal_e0=edge_energies(element)[edge],
-            foil=_foil(recipe, facts, element, first),
+            foil=foil,
+            no_foil=no_foil,
             title=facts.title or facts.sample,
             metadata=_metadata(spectra),
-            doubts=doubts | {"reading": tuple(spectra.warnings)},
+            doubts=doubts | unlike | {"reading": tuple(spectra.warnings)},
         )
 
 
@@ -89,20 +97,40 @@ def _mode(recipe: Recipe, facts: Facts, first: RawSpectra) -> Mode:
     return found
 
 
-def _identity(first: RawSpectra, mode: Mode) -> Identity:
-    """Look at the steps of the first sweeps, averaged point by point."""
-    seen = absorption(first, mode)
-    same = np.ptp(seen.energy, axis=0).max() < 1.0 if len(seen.energy) > 1 else True
-    if same and len(seen.energy) > 1:
-        with np.errstate(invalid="ignore"):
-            return identify(seen.energy.mean(axis=0), np.nanmean(seen.mu, axis=0))
-    return identify(seen.energy[0], seen.mu[0])
+@dataclass(frozen=True)
+class _Curves:
+    """What the first sweeps show: energy, absorption and that of the foil, (points,)."""
+
+    energy: Floats
+    mu: Floats
+    reference: Floats | None
+
+
+def _looked_at(first: Absorption) -> _Curves:
+    """Average the first sweeps, or take the clearest where their energies differ."""
+    if np.isfinite(first.mu).sum(axis=1).max() < FEWEST:
+        raise DataError(
+            "There is no absorption to be seen: the readings are zero, negative or no numbers. Was "
+            "the beam on, and are the columns the right ones?"
+        )
+    if np.ptp(first.energy, axis=0).max() < _SAME:
+        with catch_warnings(action="ignore", category=RuntimeWarning):  # points that no sweep has
+            mean = [None if each is None else np.nanmean(each, axis=0) for each in _parts(first)]
+        return _Curves(first.energy.mean(axis=0), np.asarray(mean[0]), mean[1])
+    best = int(np.argmax([clarity(*sweep) for sweep in zip(first.energy, first.mu, strict=True)]))
+    mu, reference = (None if each is None else each[best] for each in _parts(first))
+    return _Curves(first.energy[best], np.asarray(mu), reference)
+
+
+def _parts(seen: Absorption) -> tuple[Floats, Floats | None]:
+    return seen.mu, seen.reference
 
 
 def _edge(
-    recipe: Recipe, facts: Facts, identity: Identity, reference: ScanReference
+    recipe: Recipe, facts: Facts, seen: _Curves, reference: ScanReference
 ) -> tuple[str, str, Doubts]:
     """Settle element and edge: the recipe's word, the file's, the spectrum's, in this order."""
+    identity = identify(seen.energy, seen.mu)
     element = recipe.element or facts.element
     edge = recipe.edge or (facts.edge if element == facts.element else None)
     disagreement = agreement(identity, element, edge)
@@ -113,18 +141,27 @@ def _edge(
         element, edge = identity.best.element, recipe.edge or identity.best.edge
     if element is None or edge is None:
         raise DataError(
-            f"{reference.path} does not say which edge it shows, and that is {identity}. Set "
-            "element and edge in the recipe, or in the beamline's rules."
+            f"{Path(reference.path).name} does not say which edge it shows, and its largest step, "
+            f"at {identity.energy:.1f} eV, fits {identity.listed}. Set element and edge in the "
+            "recipe or the beamline's settings."
         )
     if edge not in edge_energies(element):
         raise DataError(f"{element} has no {edge} edge: check element and edge.")
     return element, edge, doubts
 
 
-def _foil(recipe: Recipe, facts: Facts, element: str, first: RawSpectra) -> str | None:
-    """Return the foil's element if its channel is there."""
-    there = "reference" in first.mu or (first.i1 is not None and first.i2 is not None)
-    return (recipe.reference_element or facts.reference_element or element) if there else None
+def _foil(
+    recipe: Recipe, facts: Facts, element: str, seen: _Curves
+) -> tuple[str | None, str, Doubts]:
+    """Tell the reference foil; where there is none, why, and a doubt if one was named."""
+    if seen.reference is None:
+        return None, "there is no detector behind a reference foil", {}
+    named = recipe.reference_element or facts.reference_element
+    found = foil_seen(seen.energy, seen.reference, element, named)
+    if found.element is not None or named is None:
+        return found.element, found.reason, {}
+    told = f"The energy is as it was recorded: {found.reason}. Correct the foil in the recipe."
+    return None, found.reason, {"energy": (told,)}
 
 
 def _metadata(spectra: Spectra) -> dict[str, Any]:

@@ -36,7 +36,9 @@ class Opened:
     nominal_e0 : float
         Tabulated energy of the edge in eV.
     foil : str or None
-        Element of the reference foil, if its channel is there.
+        Element of the reference foil, if its channel shows one.
+    no_foil : str
+        Why there is none.
     title : str
         What the data call themselves.
     metadata : dict
@@ -55,6 +57,7 @@ class Opened:
     foil: str | None
     title: str
     metadata: Mapping[str, Any]
+    no_foil: str = ""
     doubts: Doubts = field(default_factory=Doubts)
 
 
