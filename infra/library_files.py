@@ -12,7 +12,7 @@ from tasks.errors import DataError
 from tasks.io.probe import Entry, probe
 from tasks.io.spectra import ScanReference
 
-KEPT = ("title", "sample", "formula", "temperature", "started_at", "sweeps", "doubt")
+KEPT = ("title", "sample", "formula", "temperature", "started_at", "sweeps", "foil", "doubt")
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from infra.library_foil import seen_foil
 from tasks.errors import DataError
 from tasks.io.spectra import F, Facts, Mode, RawSpectra, ScanReference, Spectra, open_spectra
 from tasks.io.xas.elements import SYMBOLS, edge_energies
@@ -51,6 +52,8 @@ class Measured:
         eV, increasing, (points,).
     mu
         As measured, not normalised, (points,).
+    metadata
+        What else the file tells, and under ``foil`` where the reference foil's edge was seen.
     doubt
         A sentence if the spectrum does not look like the edge that it is said to have.
     """
@@ -80,11 +83,14 @@ def measure(reference: ScanReference, wish: Wish) -> Measured:
     mode = wish.mode or facts.mode or likely_mode(blocks[0])
     if mode is None:
         raise DataError("It has neither transmission nor fluorescence: it is no spectrum.")
-    energy, mu = merged([absorption(correct_dead_time(block), mode) for block in blocks])
+    sweeps = [absorption(correct_dead_time(block), mode) for block in blocks]
+    energy, mu = merged(sweeps)
     shown = identify(energy, mu)
     element, edge = _edge(facts, wish, shown)
     _refuse_outside(energy, element, edge)
     doubt = agreement(shown, element, edge)
+    if foil := _foil(sweeps, facts.reference_element or element, edge):
+        metadata = {**metadata, "foil": foil}
     return Measured(energy, mu, element, edge, mode, facts, metadata, doubt)
 
 
@@ -138,6 +144,15 @@ def _sorted(energy: F, mu: F) -> tuple[F, F]:
     good = np.isfinite(energy) & np.isfinite(mu)
     grid, place, count = np.unique(energy[good], return_inverse=True, return_counts=True)
     return grid, np.bincount(place, mu[good], minlength=len(grid)) / count
+
+
+def _foil(sweeps: Sequence[Absorption], element: str, edge: str) -> dict[str, Any] | None:
+    """Return what the reference foil tells of the energies; None if it tells nothing."""
+    foils = [replace(each, mu=each.reference) for each in sweeps if each.reference is not None]
+    try:
+        return seen_foil(*merged(foils), element, edge)
+    except DataError:  # there is no foil, or too little of it
+        return None
 
 
 def _edge(facts: Facts, wish: Wish, shown: Identity) -> tuple[str, str]:

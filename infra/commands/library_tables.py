@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -63,7 +63,7 @@ def one(found: Any) -> RenderableType:
         "origin": found.origin,
         "licence": found.licence,
         "file": f"{found.file_name} ({found.format})" if found.file_name else None,
-        **{name.replace("_", " "): value for name, value in found.metadata.items()},
+        **{name.replace("_", " "): _fact(name, value) for name, value in found.metadata.items()},
         "digest": found.digest,
         "added": f"{moment(found.added_at)} by {found.added_by}",
     }
@@ -116,6 +116,16 @@ def _kept(each: Any) -> str:
     if not each.differs:
         return ""
     return f"keeps its {', '.join(each.differs)}: retire it and add it again to change that"
+
+
+def _fact(name: str, value: Any) -> Any:
+    """Say in words what the metadata tell."""
+    if name != "foil" or not isinstance(value, dict):
+        return value
+    told = {key: str(each) for key, each in cast("dict[str, Any]", value).items()}
+    what = " ".join(told[key] for key in ("element", "edge") if key in told)
+    sigma = f" ± {told['sigma']}" if "sigma" in told else ""
+    return f"{what} seen at {told.get('energy', 'no energy')}{sigma} eV"
 
 
 def _range(found: Any) -> str:

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from catalog.errors import CatalogError, NotFound
 from infra.cli import app
 from infra.library_measure import merged
-from infra.simulator.xas.plan import NO_FAULTS, Scan, SeriesPlan
+from infra.simulator.xas.plan import NO_FAULTS, EnergyScale, Scan, SeriesPlan
+from infra.simulator.xas.standards import read_columns
 from infra.simulator.xas.write import write_series, write_standards
 from tasks.errors import DataError
 from tasks.xas.absorption import Absorption
@@ -266,6 +267,67 @@ def test_sweeps_of_quick_scans_are_one_spectrum(found, tmp_path, form) -> None:
     energy = np.arange(7090.0, 7160.0)
     one, other = (np.interp(energy, each["energy"], each["mu"]) for each in (standard, series))
     assert np.corrcoef(one, other)[0, 1] > 0.998
+
+
+@pytest.fixture
+def standard(tmp_path):
+    """Write a standard of the simulator with its foil, some eV off; with what columns is chosen."""
+
+    simulated = tmp_path / "simulated"
+    simulated.mkdir()
+    write_standards(simulated, SeriesPlan(faults=NO_FAULTS))
+    columns = read_columns(simulated / "Fe2O3.xdi")
+
+    def write(name, shift=0.0, foil=True, as_mu=False):
+        energy, i0, i1 = (columns[each] for each in ("energy", "i0", "itrans"))
+        i2 = columns["irefer"] if foil else np.random.default_rng(0).normal(1e5, 300, len(i1))
+        table = {"energy eV": energy + shift, "i0": i0, "itrans": i1, "irefer": i2}
+        if as_mu:
+            table = {"energy eV": energy + shift, "mutrans": np.log(i0 / i1)}
+            table["murefer"] = np.log(i1 / i2)
+        header = {"Element.symbol": "Fe", "Element.edge": "K"}
+        header |= {f"Column.{at}": name for at, name in enumerate(table, start=1)}
+        lines = ["# XDI/1.0", *(f"# {each}: {value}" for each, value in header.items()), "#----"]
+        lines += [" ".join(map(repr, row)) for row in np.stack([*table.values()], 1).tolist()]
+        file = tmp_path / f"{name}.xdi"
+        file.write_text("\n".join(lines) + "\n")
+        return file
+
+    return write
+
+
+def test_a_spectrum_keeps_where_its_foil_was_seen(dayseye, found, standard) -> None:
+    """From counts or from absorption that the file holds itself."""
+    files = standard("good"), standard("off", 1.3), standard("held", 1.3, as_mu=True)
+    ids = [each["id"] for each in found("add", "iron", *files)["added"]]
+    good, off, held = (found("show", "iron", each)["metadata"]["foil"] for each in ids)
+    assert (good["element"], good["edge"]) == ("Fe", "K")
+    assert good["energy"] == pytest.approx(7112.0, abs=0.1)  # where the simulator has its iron
+    assert 0 < good["sigma"] < 0.1
+    assert off["energy"] - good["energy"] == pytest.approx(1.3, abs=0.002)
+    assert held == off
+    shown = f"Fe K seen at {off['energy']} ± {off['sigma']} eV"
+    assert shown in dayseye("show", "iron", "off").stdout
+    energy, mu = (np.array(off["spectrum"][each]) for each in ("energy", "mu"))
+    assert energy.min() < 7090 and energy.max() > 7160
+    assert mu[energy > 7130].mean() - mu[energy < 7100].mean() == pytest.approx(1.6, abs=0.1)
+
+
+def test_a_spectrum_without_a_foil_goes_in_all_the_same(found, standard) -> None:
+    files = standard("none", foil=False), standard("far", 24.0)
+    ids = [each["id"] for each in found("add", "iron", *files)["added"]]
+    assert all("foil" not in found("show", "iron", each)["metadata"] for each in ids)
+
+
+@pytest.mark.parametrize("form", ["quick", "qex", "bliss"])
+def test_the_foil_of_many_sweeps(found, tmp_path, form) -> None:
+    scale = EnergyScale(trend=0.0, oscillation=0.0, jitter=0.05, hysteresis=0.0, offset=-2.0)
+    plan = SeriesPlan(sweeps=6, faults=NO_FAULTS, scale=scale, scan=Scan(points=1000))
+    added = found("add", "iron", write_series(tmp_path, plan, form))["added"]
+    for each in added:
+        foil = found("show", "iron", each["id"])["metadata"]["foil"]
+        assert (foil["element"], foil["edge"]) == ("Fe", "K")
+        assert foil["energy"] == pytest.approx(7110.0, abs=0.3)
 
 
 def test_too_few_points_are_no_spectrum() -> None:
