@@ -304,6 +304,7 @@ def draw_composition(
     draw_legend(above)
     below.plot(position, r_factor, color=_GREY, linewidth=_THIN, marker=marker, markersize=2.5)
     below.set_ylim(bottom=0)
+    below.yaxis.set_major_formatter("{x:.1g}")
     label_axes(below, across, "R factor")
     set_title(figure, title)
     return save_png(figure, path)

@@ -96,7 +96,7 @@ def draw_groups(
     left, right = figure.subplots(1, 2, gridspec_kw=_GRID)
     for number, colour in enumerate(colours(len(centres))):
         mine = labels == number
-        name = f"group {number + 1}: {np.count_nonzero(mine)} scans"
+        name = f"group {number + 1} ({np.count_nonzero(mine)})"
         left.plot(energy, centres[number], color=colour, linewidth=_THIN, label=name)
         right.plot(position[mine], labels[mine] + 1, "o", color=colour, markersize=3.5)
     label_axes(left, "energy (eV)", "normalised absorption")

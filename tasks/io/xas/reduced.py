@@ -35,6 +35,8 @@ class ReducedFacts:
         eV added to the energies as recorded, and its standard uncertainty; NaN for none.
     table
         Whose foil energies said so; empty for none.
+    foil
+        Element of the reference foil; empty if the result has none.
     noise
         Standard uncertainty of a point of the absorption.
     sweeps
@@ -54,6 +56,7 @@ class ReducedFacts:
     offset: float
     offset_sigma: float
     table: str
+    foil: str
     noise: float
     sweeps: int
     started_at: datetime | None
@@ -82,6 +85,7 @@ def read_facts(path: Path) -> ReducedFacts:
             offset=_number(tree, "energy_scale/offset", 0.0),
             offset_sigma=_number(tree, "energy_scale/offset_errors", np.nan),
             table=text(tree, (f"{ENTRY}/energy_scale/foil_table",)) or "",
+            foil=text(tree, (f"{ENTRY}/energy_scale/foil",)) or "",
             noise=float(np.median(_array(tree, "absorption/mu_errors"))),
             sweeps=int(np.count_nonzero(counts)),
             started_at=moment(text(tree, (f"{ENTRY}/start_time",))),
@@ -103,6 +107,19 @@ def read_absorption(path: Path) -> tuple[F, F, F]:
             _array(tree, "absorption/mu"),
             _array(tree, "absorption/mu_errors"),
         )
+
+
+def read_foil(path: Path) -> tuple[F, F]:
+    """
+    Read energy in eV and absorption of the reference foil, (points,) each, on the result's scale.
+
+    Raises
+    ------
+    DataError
+        The file is damaged, or holds no foil.
+    """
+    with damage_told(path), Tree(path) as tree:
+        return _array(tree, "energy_scale/foil_energy"), _array(tree, "energy_scale/foil_mu")
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The results of a series of XAS scans, reduced together as they come."""
