@@ -13,12 +13,11 @@ from tasks.xas.lcf_ranking import rank
 from tasks.xas.lcf_uncertainty import Reduction as Operators
 from tasks.xas.lcf_uncertainty import budget, reduction
 from tasks.xas.normalise import normalise
-from tasks.xas.standards import Prepared, Standard, prepare
+from tasks.xas.standards import Prepared, Scale, Standard, prepare
 
 ALL_AT_ONCE = 8  # standards: more are tried in combinations
 COMBINED = 3
 UNKNOWN_SCALE = 0.3  # eV that data and standards may differ by where no foil ties them together
-OWN_SCALE = 0.03  # eV by which a standard's own foil leaves its energies uncertain
 _ROWS = 2000  # sweeps fitted at a time
 _LOOKED_AT = 400  # sweeps that choose the standards, and in which a missing one is sought
 
@@ -80,7 +79,7 @@ class Combination:
             norm=old.norm[chosen],
             flat=old.flat[chosen],
             noise=old.noise[chosen],
-            calibrated=old.calibrated[chosen],
+            scale_sigma=old.scale_sigma[chosen],
             refused=old.refused,
         )
         self.standards = self.standards[chosen]
@@ -89,7 +88,6 @@ class Combination:
         """Fit spectra; noise of a point of absorption and scale uncertainty in eV, (spectra,)."""
         found = fit(data, self.standards, self.recipe.sum_to_one)
         points = len(self.grid)
-        own = np.where(self.prepared.calibrated & bool(self._alignment.table), OWN_SCALE, 0.0)
         known = np.isfinite(noise).all()
         parts = budget(
             found,
@@ -100,7 +98,7 @@ class Combination:
             noise=np.repeat((noise / steps)[:, None], points, axis=1) if known else None,
             standards_noise=np.repeat(self.prepared.noise[:, None], points, axis=1),
             alignment=scale,
-            standards_alignment=own,
+            standards_alignment=np.nan_to_num(self.prepared.scale_sigma),
             sum_to_one=self.recipe.sum_to_one,
         )
         return _Fitted(
@@ -113,7 +111,7 @@ class Combination:
     @property
     def is_tied(self) -> bool:
         """Whether foils tie the energies of data and standards together."""
-        return bool(self._alignment.table) and bool(np.all(self.prepared.calibrated))
+        return bool(np.isfinite(self.prepared.scale_sigma).all())
 
 
 def compose(
@@ -124,7 +122,7 @@ def compose(
     standards: list[Standard],
     library: str,
     digest: str,
-    edge: str,
+    scale: Scale,
 ) -> tuple[Composition | None, tuple[str, ...]]:
     """Fit linear combinations of library spectra.
 
@@ -135,9 +133,7 @@ def compose(
     tuple of str
         Which could not be, and why.
     """
-    prepared = prepare(
-        standards, spectrum.energy, spectrum.e0, spectrum.windows, edge, alignment.table
-    )
+    prepared = prepare(standards, spectrum.energy, spectrum.e0, spectrum.windows, scale)
     if not prepared.standards:
         return None, prepared.refused or (f"The library {library!r} has no standard for it.",)
     combination = Combination(recipe, spectrum, alignment, prepared)
@@ -145,10 +141,10 @@ def compose(
     looked_at = sweeps.kept[np.unique(_spread(len(sweeps.kept)))]
     some, _ = combination.data(np.asarray(sweeps.mu[looked_at]))
     combination.choose(np.concatenate([merged, some]))
-    scale = _scale(alignment, combination.is_tied)
+    off = _scale(alignment, combination.is_tied)
     noise = np.array([float(np.median(spectrum.sigma))])
-    whole = combination.fit(merged, step, noise, np.array([np.median(scale)]))
-    each = _all_sweeps(combination, sweeps, scale)
+    whole = combination.fit(merged, step, noise, np.array([np.median(off)]))
+    each = _all_sweeps(combination, sweeps, off)
     sought = merged if len(some) < 2 else some
     absent = missing_component(combination.energy, sought, combination.standards, spectrum.e0)
     chosen = combination.prepared.standards
@@ -191,8 +187,7 @@ def _all_sweeps(combination: Combination, sweeps: Sweeps, scale: Floats) -> _Fit
 def _scale(alignment: Alignment, is_tied: bool) -> Floats:
     """Uncertainty of each sweep's energy scale against that of the standards, eV."""
     own = np.where(np.isfinite(alignment.sigma), alignment.sigma, 0.0)
-    common = alignment.offset_sigma if is_tied else UNKNOWN_SCALE
-    return np.hypot(own, common if np.isfinite(common) else UNKNOWN_SCALE)
+    return np.hypot(own, 0.0 if is_tied else UNKNOWN_SCALE)
 
 
 def _spread(count: int) -> NDArray[np.int64]:

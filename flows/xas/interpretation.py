@@ -26,6 +26,7 @@ def interpret(
     composition = match = None
     standards = _library(run, opened, [recipe.standards] if recipe.standards else [])
     candidates = _library(run, opened, recipe.libraries)
+    scale = alignment.scale(opened.edge)
     engine = Engine()
     with engine.active():
         if recipe.standards:
@@ -39,14 +40,13 @@ def interpret(
                 chosen,
                 recipe.standards,
                 digest,
-                opened.edge,
+                scale,
             )
             notes += refused
             doubts = _doubts(composition is None, recipe.standards, opened)
         if candidates:
-            match, refused = match_spectrum(spectrum, candidates, opened.edge, alignment.table)
+            match, refused = match_spectrum(spectrum, candidates, scale)
             notes += [sentence for sentence in refused if sentence not in notes]
-        scale = (opened.edge, alignment.table)
         components = find_components(recipe, sweeps, spectrum, standards, scale)
     run.record("interpret", engine.records)
     if composition is not None:

@@ -7,13 +7,13 @@ from tasks.xas.match import match
 from tasks.xas.match_confidence import answers
 from tasks.xas.normalise import normalise
 from tasks.xas.onset import onset
-from tasks.xas.standards import Standard, prepare
+from tasks.xas.standards import Scale, Standard, prepare
 
 SHOWN = 5
 
 
 def match_spectrum(
-    spectrum: Spectrum, standards: list[Standard], edge: str, table: str
+    spectrum: Spectrum, standards: list[Standard], scale: Scale
 ) -> tuple[Match | None, tuple[str, ...]]:
     """Seek the spectrum among those of the libraries.
 
@@ -24,7 +24,7 @@ def match_spectrum(
     tuple of str
         Which could not be compared, and why.
     """
-    prepared = prepare(standards, spectrum.energy, spectrum.e0, spectrum.windows, edge, table)
+    prepared = prepare(standards, spectrum.energy, spectrum.e0, spectrum.windows, scale)
     if not prepared.standards:
         return None, prepared.refused
     grid = spectrum.energy[prepared.inside]

@@ -7,10 +7,9 @@ from flows.xas.recipe import Recipe
 from flows.xas.types import Components, Floats, Spectrum, Sweeps, Target
 from tasks.xas.components import Components as Found
 from tasks.xas.components import components, second_moment, transform_targets
-from tasks.xas.standards import Standard, prepare
+from tasks.xas.standards import Scale, Standard, prepare
 
 Indices = NDArray[np.int64]
-Scale = tuple[str, str]
 
 FEWEST = 5  # sweeps
 _ROWS = 2000  # sweeps summed up at a time
@@ -30,8 +29,8 @@ def find_components(
         All sweeps, and their normalisation.
     standards : list of Standard
         Tried as targets.
-    scale : tuple of str
-        The edge, and whose foil energies the data were calibrated against.
+    scale : Scale
+        What the energies hang on.
 
     Returns
     -------
@@ -84,7 +83,7 @@ def _targets(
     scale: Scale,
 ) -> tuple[Target, ...]:
     """Try which standards the components can make, where they cover the whole range."""
-    ready = prepare(standards, spectrum.energy, spectrum.e0, spectrum.windows, *scale)
+    ready = prepare(standards, spectrum.energy, spectrum.e0, spectrum.windows, scale)
     if not ready.standards or not ready.inside[inside].all():
         return ()
     covered = np.cumsum(ready.inside)[inside] - 1  # places of the range among the covered points

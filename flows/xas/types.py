@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tasks.io.spectra import Mode, ScanReference
 from tasks.xas.normalise import Windows
+from tasks.xas.standards import Foil, Scale
 
 Floats = NDArray[np.float64]
 Doubts = dict[str, tuple[str, ...]]
@@ -77,6 +78,8 @@ class Alignment:
         Whose foil energies were used; empty for none.
     energy : tuple of float
         Lowest and highest energy that all sweeps reach, as recorded.
+    foil : Foil or None
+        The reference foil, merged, on the scale that all this leads to.
     doubts : dict
         Sentences by rule.
     """
@@ -87,7 +90,12 @@ class Alignment:
     offset_sigma: float
     table: str
     energy: tuple[float, float]
+    foil: Foil | None = None
     doubts: Doubts = field(default_factory=Doubts)
+
+    def scale(self, edge: str) -> Scale:
+        """Return what the energies hang on, for those who compare with others."""
+        return Scale(edge, self.table, float(np.nan_to_num(self.offset_sigma)), self.foil)
 
     @property
     def is_aligned(self) -> bool:

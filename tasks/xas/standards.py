@@ -6,13 +6,59 @@ from typing import Any, cast
 
 import numpy as np
 
+from tasks.errors import DataError
 from tasks.io.spectra import F
+from tasks.xas.align import align
 from tasks.xas.foils import foil_energies
 from tasks.xas.noise import point_noise
 from tasks.xas.normalise import Windows, normalise
 from tasks.xas.rebin import rebin
 
 _LEAST_PRE, _LEAST_POST = 30.0, 60.0  # eV that a standard must cover about the edge
+_ANOTHER = 20.0  # eV: a foil's edge that is farther from the tabulated one is of another edge
+_FOILS = 0.01  # eV by which two foils of one element agree at best
+
+
+@dataclass(frozen=True)
+class Foil:
+    """
+    A reference foil, as it was seen in one scan with a spectrum.
+
+    Attributes
+    ----------
+    element
+        Its symbol.
+    energy, sigma
+        First inflection point of its edge and 1 sigma of that, eV.
+    spectrum
+        Energies, eV, and absorption about the edge, each (points,); None if nobody kept them.
+    """
+
+    element: str
+    energy: float
+    sigma: float
+    spectrum: tuple[F, F] | None = None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """
+    What the energies of a measurement hang on.
+
+    Attributes
+    ----------
+    edge
+        That of the sample, at which its foil is sought first.
+    table, sigma
+        Whose foil energies they were calibrated against, empty for none; and 1 sigma of that, eV.
+    foil
+        As it stands on this scale; None if there was none.
+    """
+
+    edge: str
+    table: str = ""
+    sigma: float = 0.0
+    foil: Foil | None = None
 
 
 @dataclass(frozen=True)
@@ -27,8 +73,7 @@ class Standard:
     energy, mu
         eV (points,), increasing, and absorption of any scale (points,).
     foil
-        Element of the reference foil in the same scan and where its edge was seen, eV; None if
-        nobody knows.
+        The reference foil in the same scan; None if nobody knows.
     """
 
     key: str
@@ -36,7 +81,7 @@ class Standard:
     compound: str
     energy: F
     mu: F
-    foil: tuple[str, float] | None = None
+    foil: Foil | None = None
 
 
 @dataclass(frozen=True)
@@ -56,8 +101,9 @@ class Prepared:
         (standards, covered points).
     noise
         Of a point over the edge step, (standards,).
-    calibrated
-        Whether the energies of each were put on the measurement's scale, bool, (standards,).
+    scale_sigma
+        How well the energies of each are known on the measurement's scale, 1 sigma in eV,
+        (standards,); NaN where no foil ties them together.
     refused
         Why others could not be used, one sentence each.
     """
@@ -68,16 +114,22 @@ class Prepared:
     norm: F
     flat: F
     noise: F
-    calibrated: Any
+    scale_sigma: F
     refused: tuple[str, ...]
 
 
-def foil_of(metadata: Mapping[str, Any]) -> tuple[str, float] | None:
+def foil_of(metadata: Mapping[str, Any]) -> Foil | None:
     """Return what the metadata of a library spectrum tell of its reference foil."""
     told = cast(Mapping[str, Any], metadata.get("foil") or {})
     if "element" not in told or "energy" not in told:
         return None
-    return str(told["element"]), float(told["energy"])
+    spectrum = told.get("spectrum")
+    return Foil(
+        str(told["element"]),
+        float(told["energy"]),
+        float(told.get("sigma") or 0.0),
+        spectrum and (np.array(spectrum["energy"]), np.array(spectrum["mu"])),
+    )
 
 
 def prepare(
@@ -85,8 +137,7 @@ def prepare(
     energy: F,
     e0: float,
     windows: Windows,
-    edge: str,
-    table: str = "",
+    scale: Scale,
 ) -> Prepared:
     """
     Bring standards onto a grid and normalise them through windows that all of them cover.
@@ -102,15 +153,13 @@ def prepare(
         Grid of the measurement, eV, (points,).
     e0, windows
         Of the measurement; the windows shrink to what all cover.
-    edge
-        The edge, for the foils.
-    table
-        Whose foil energies the measurement was calibrated against; empty for none.
+    scale
+        What the measurement's energies hang on.
     """
-    moved = [_moved(each, edge, table) for each in standards]
+    moved = [_moved(each, scale) for each in standards]
     usable = [each for each, _ in moved if not _why_not(each, e0)]
     refused = tuple(why for each, _ in moved if (why := _why_not(each, e0)))
-    known = np.array([done for each, done in moved if not _why_not(each, e0)], np.bool_)
+    known = np.array([sigma for each, sigma in moved if not _why_not(each, e0)])
     low = max([energy[0], *(each.energy[0] for each in usable)])
     high = min([energy[-1], *(each.energy[-1] for each in usable)])
     inside = (energy >= low) & (energy <= high)
@@ -126,16 +175,41 @@ def prepare(
     return Prepared(tuple(usable), inside, shared, norm, flat, noise, known, refused)
 
 
-def _moved(standard: Standard, edge: str, table: str) -> tuple[Standard, bool]:
-    """Put a standard on the scale of the table, if its own foil was seen."""
-    if not table or standard.foil is None:
-        return standard, False
-    element, seen = standard.foil
-    for edge_of_foil in dict.fromkeys((edge, "K", "L3", "L2", "L1")):
-        for foil in foil_energies(element, edge_of_foil):
-            if foil.table == table and abs(foil.energy - seen) < 20:
-                return replace(standard, energy=standard.energy + foil.energy - seen), True
-    return standard, False
+def _moved(standard: Standard, scale: Scale) -> tuple[Standard, float]:
+    """Put a standard on the measurement's scale as well as the foils allow; and 1 sigma in eV."""
+    if standard.foil is None:
+        return standard, np.nan
+    found = _by_spectrum(standard.foil, scale.foil) or _by_table(standard.foil, scale)
+    if found is None:
+        return standard, np.nan
+    shift, sigma = found
+    return replace(standard, energy=standard.energy + shift), max(sigma, _FOILS)
+
+
+def _by_spectrum(theirs: Foil, ours: Foil | None) -> tuple[float, float] | None:
+    """Compare two foils point by point, which is better than any point of them."""
+    if ours is None or ours.element != theirs.element:
+        return None
+    if ours.spectrum is None or theirs.spectrum is None:
+        return None
+    energy, reference = ours.spectrum
+    mu = rebin(theirs.spectrum[0], theirs.spectrum[1][None], energy).mu
+    try:
+        found = align(energy, mu, reference, ours.energy)
+    except DataError:  # too few points in common
+        return None
+    if found.at_border[0] or not np.isfinite(found.shift[0]):
+        return None
+    return float(found.shift[0]), float(found.sigma[0])
+
+
+def _by_table(theirs: Foil, scale: Scale) -> tuple[float, float] | None:
+    """Move an edge to where the measurement's table has it."""
+    for edge in dict.fromkeys((scale.edge, "K", "L3", "L2", "L1")):
+        for foil in foil_energies(theirs.element, edge):
+            if foil.table == scale.table and abs(foil.energy - theirs.energy) < _ANOTHER:
+                return foil.energy - theirs.energy, float(np.hypot(theirs.sigma, scale.sigma))
+    return None
 
 
 def _why_not(standard: Standard, e0: float) -> str | None:
