@@ -7,25 +7,29 @@ are followed in the catalogue, as any other program could.
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from itertools import groupby
 from pathlib import Path
-from threading import Thread
 
 from rich.console import Console
 
 from catalog.connection import connect
-from infra.demo_progress import AXIS_TOLERANCE, Display, Progress, read_progress
+from infra.commands.library import add_files
+from infra.demo_night import imaging_night, spectra_night
+from infra.demo_progress import Display, Progress, read_progress
+from infra.library_measure import Wish
 from infra.settings import ConfigurationError
-from infra.simulator import truth
-from infra.simulator.beamline import Job, measure, next_number, night
+from infra.simulator.xas.night import PROPOSAL
+from infra.simulator.xas.plan import SeriesPlan
+from infra.simulator.xas.write import write_standards
 from infra.state import StateError
 from infra.up import Running, running
 
 FOLDER = Path(".dayseye/demo")
 TIME_LIMIT = 300.0
 POLL_SECONDS = 0.4
+LIBRARY = "iron"
 SETTINGS = """\
 # The demo's platform. Ask it questions with this file:
 #   DAYSEYE_SETTINGS={file} dayseye datasets
@@ -35,8 +39,20 @@ state = "."
 id = "imaging"
 name = "Simulated imaging beamline"
 technique = "ct"
-folders = ["raw"]
+folders = ["raw/imaging"]
 output = "{folder}/processed/{{proposal}}/{{scan}}"
+
+[[beamlines]]
+id = "spectra"
+name = "Simulated absorption beamline"
+technique = "xas"
+folders = ["raw/spectra"]
+path_template = "{{proposal}}/{{scan}}"
+output = "{folder}/processed/{{proposal}}/{{scan}}"
+
+[beamlines.recipe]
+standards = "{library}"    # made of the files in standards/, see: dayseye library list
+foil_table = "elam"       # which has the simulated foil at its 7112 eV
 """
 
 
@@ -84,28 +100,20 @@ class Demo:
         self.folder, self.console = folder, console
         self.settings_file = _write_settings(folder)
         self.started = time.monotonic()
-        jobs = list(night(next_number(folder / "truth")))
-        scans = [scan for job in jobs for scan in job.scans]
-        for scan in scans:
-            truth.write(folder / "truth", scan)
-        self.truths = {str(scan.uid): truth.of(scan) for scan in scans}
-        self.beamline: Future[None] = Future()
-        Thread(target=self._measure, args=(jobs,), daemon=True, name="beamline").start()
-
-    def _measure(self, jobs: Sequence[Job]) -> None:
-        """Be the beamline; what goes wrong there is told when the demo looks."""
-        try:
-            self.beamline.set_result(measure(jobs, self.folder / "raw"))
-        except Exception as error:
-            self.beamline.set_exception(error)
+        self.imaging = imaging_night(folder / "raw/imaging", folder / "truth")
+        self.spectra = spectra_night(folder / "raw/spectra" / PROPOSAL, folder / "truth")
+        self.scans = {scan.name: scan for scan in (*self.imaging.scans, *self.spectra.scans)}
 
     @contextmanager
     def platform(self) -> Iterator[Running]:
-        """Run the platform; the beamline measures already while it starts."""
+        """Run the platform; one beamline measures already while it starts."""
         with ExitStack() as stack:
-            with self.console.status("Starting the platform; the beamline measures already ..."):
+            with self.console.status("Starting the platform; a beamline measures already ..."):
+                self.imaging.begin()
                 platform = stack.enter_context(running(self.settings_file))
             try:
+                self._keep_standards(platform)
+                self.spectra.begin()
                 yield platform
             finally:
                 self.console.print("Stopping the platform ...")
@@ -117,7 +125,7 @@ class Demo:
         with Display(self.console) as display:
             while time.monotonic() - self.started < TIME_LIMIT:
                 self._check(platform)
-                rows = read_progress(engine, self.truths)
+                rows = read_progress(engine, self.scans)
                 display.show(rows, f"{time.monotonic() - self.started:.0f} s")
                 if all(row.settled for row in rows):
                     break
@@ -128,19 +136,32 @@ class Demo:
     def _check(self, platform: Running) -> None:
         if platform.process.poll() is not None:
             raise DemoError(f"The platform has ended; its logs are in {platform.state.logs}.")
-        if self.beamline.done() and (error := self.beamline.exception()):
-            raise DemoError(f"The simulated beamline failed: {error}") from error
+        if error := self.imaging.error() or self.spectra.error():
+            raise DemoError(f"A simulated beamline failed: {error}") from error
+
+    def _keep_standards(self, platform: Running) -> None:
+        """Add the standards of the absorption beamline to a library, as `dayseye library add`."""
+        folder = self.folder / "standards"
+        write_standards(folder, SeriesPlan())
+        engine = connect(platform.addresses.application_dsn, "dayseye-demo")
+        added = add_files(engine, LIBRARY, [folder], Wish(origin="simulated"), lambda _: None)
+        engine.dispose()
+        if added.refused:
+            raise DemoError(f"A standard was refused: {added.refused[0][1]}")
 
     def summarise(self, rows: Sequence[Progress], platform: Running) -> None:
         """Say what became of the scans, and where to look at it."""
         say = partial(self.console.print, soft_wrap=True, highlight=False)
         wrong = [row for row in rows if not row.right]
         say(
-            f"{len(rows) - len(wrong)} of {len(rows)} scans reduced and recorded, rotation axis "
-            f"within {AXIS_TOLERANCE} px of the truth, in {time.monotonic() - self.started:.0f} s."
+            f"{len(rows) - len(wrong)} of {len(rows)} scans reduced and recorded, and near the "
+            f"truth, in {time.monotonic() - self.started:.0f} s:"
         )
+        for claim, of_one in groupby(rows, key=lambda row: row.scan.claim):
+            right = [row.right for row in of_one]
+            say(f"  {sum(right)} of {len(right)} {claim}")
         for row in wrong:
-            say(f"{row.scan}: {row.state} {row.reason}, axis {row.axis}, truly {row.true_axis}")
+            say(f"{row.scan.name}: {row.state} {row.reason} {row.found}, truly {row.scan.truth}")
         say(f"Catalogue and API  {platform.addresses.public_url}")
         say(f"Prefect UI         {platform.addresses.prefect_ui_url}")
         say(f"  its login        in {platform.state.folder / 'secrets' / 'prefect'}")
@@ -150,8 +171,8 @@ class Demo:
 
 def _write_settings(folder: Path) -> Path:
     """Make the demo's folders and its settings file, and return the latter."""
-    for name in ("raw", "processed", "truth"):
+    for name in ("raw/imaging", f"raw/spectra/{PROPOSAL}", "processed", "standards", "truth"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     file = folder / "dayseye.toml"
-    file.write_text(SETTINGS.format(file=file, folder=folder))
+    file.write_text(SETTINGS.format(file=file, folder=folder, library=LIBRARY))
     return file

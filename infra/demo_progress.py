@@ -1,7 +1,7 @@
 """How far the demo's scans are: read from the catalogue, shown as a table or as plain lines."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -10,12 +10,11 @@ from rich.table import Table
 from sqlalchemy import Engine, and_, select
 from sqlalchemy.orm import Session, aliased
 
-from catalog.models import Dataset, Run
-from catalog.states import DatasetState, RunState
-from infra.simulator.truth import Truth
+from catalog.models import Dataset, Run, VerdictRecord
+from catalog.states import DatasetState, Kind, RunState
+from infra.demo_scans import Figures, TrueScan
 
-AXIS_TOLERANCE = 0.5  # pixels
-STYLES = {
+STYLES: dict[str, str] = {
     RunState.COMPLETED: "green",
     RunState.RUNNING: "yellow",
     RunState.FAILED: "red",
@@ -26,13 +25,12 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one scan is; `axis` in columns, `seconds` of its run."""
+    """How far one scan is; `seconds` of its run, `figures` of what was found."""
 
-    scan: str
-    true_axis: float
+    scan: TrueScan
     state: str = "to come"
     stage: str = ""
-    axis: float | None = None
+    figures: Figures = field(default_factory=dict[str, object])
     seconds: float | None = None
     verdict: str = ""
     reason: str = ""
@@ -44,65 +42,75 @@ class Progress:
 
     @property
     def right(self) -> bool:
-        """Whether the scan was reduced and recorded, with the axis where it really is."""
-        near = self.axis is not None and abs(self.axis - self.true_axis) <= AXIS_TOLERANCE
-        return self.state == RunState.COMPLETED and bool(self.verdict) and near
+        """Whether the scan was reduced and recorded, and what was found is true."""
+        return (
+            self.state == RunState.COMPLETED and bool(self.verdict) and self.scan.fits(self.figures)
+        )
+
+    @property
+    def found(self) -> str:
+        """What was found up to now, in a few words."""
+        return self.scan.found(self.figures)
+
+    @property
+    def standing(self) -> str:
+        """The state, and while it runs the stage that it is in."""
+        state = self.state.replace("_", " ")
+        return self.stage if self.stage and self.state == RunState.RUNNING else state
 
     def cells(self) -> list[str]:
-        """Return scan, stage, axis, seconds, state and verdict as text."""
-        axis = "" if self.axis is None else f"{self.axis:.2f}"
+        """Return scan, technique, what was found, seconds, state and verdict as text."""
         seconds = "" if self.seconds is None else f"{self.seconds:.1f}"
-        state = self.state.replace("_", " ")
-        return [self.scan, self.stage, axis, seconds, state, self.verdict]
+        scan = self.scan
+        return [scan.name, scan.technique, self.found, seconds, self.standing, self.verdict]
 
 
-def read_progress(engine: Engine, truths: Mapping[str, Truth]) -> list[Progress]:
+def read_progress(engine: Engine, scans: Mapping[str, TrueScan]) -> list[Progress]:
     """Ask the catalogue how far scans are.
 
     Parameters
     ----------
     engine
         The catalogue.
-    truths
-        The scans, by uid.
+    scans
+        What is true about them, by name.
 
     Returns
     -------
-    One for each scan, also those that the catalogue does not know yet, sorted by name.
+    One for each scan, also those that the catalogue does not know yet, by technique and name.
     """
     result = aliased(Dataset)
     statement = (
-        select(Dataset, Run, result.verdict)
+        select(Dataset, Run, VerdictRecord)
         .outerjoin(Run, Run.dataset_id == Dataset.id)
         .outerjoin(result, and_(result.source_id == Dataset.id, result.is_current))
-        .where(Dataset.uid.in_(truths))
-        .order_by(Run.version)
+        .outerjoin(VerdictRecord, VerdictRecord.dataset_id == result.id)
+        .where(Dataset.kind == Kind.RAW, Dataset.name.in_(scans))
+        .order_by(Run.version, VerdictRecord.id)
     )
-    rows = {uid: Progress(truth.name, truth.axis) for uid, truth in truths.items()}
+    rows = {name: Progress(scan) for name, scan in scans.items()}
     with Session(engine) as session:
         for dataset, run, verdict in session.execute(statement):
-            uid = str(dataset.uid)
-            rows[uid] = _progress(truths[uid], dataset, run, verdict)
-    return sorted(rows.values(), key=lambda row: row.scan)
+            rows[dataset.name] = _progress(scans[dataset.name], dataset, run, verdict)
+    return sorted(rows.values(), key=lambda row: (row.scan.technique, row.scan.name))
 
 
-def _progress(truth: Truth, dataset: Dataset, run: Run | None, verdict: str | None) -> Progress:
+def _progress(
+    scan: TrueScan, dataset: Dataset, run: Run | None, verdict: VerdictRecord | None
+) -> Progress:
     if run is None:
-        return Progress(
-            truth.name, truth.axis, state=dataset.state, reason=dataset.state_reason or ""
-        )
+        return Progress(scan, state=dataset.state, reason=dataset.state_reason or "")
     quarantined = dataset.state == DatasetState.QUARANTINED
     seconds = None
     if run.started_at is not None:
         seconds = ((run.finished_at or datetime.now(UTC)) - run.started_at).total_seconds()
     return Progress(
-        truth.name,
-        truth.axis,
+        scan,
         state=dataset.state if quarantined else run.state,
         stage=run.stage,
-        axis=run.figures.get("rotation_axis"),
+        figures={**run.figures, **(verdict.quality if verdict else {})},
         seconds=seconds,
-        verdict=verdict or "",
+        verdict=verdict.verdict if verdict else "",
         reason=(dataset.state_reason if quarantined else run.state_reason) or "",
     )
 
@@ -130,18 +138,18 @@ class Display:
             self._live.update(table(rows, title), refresh=True)
             return
         for row in rows:
-            seen = f"{row.state}: {row.stage}".rstrip(": ")
-            if self._shown.get(row.scan, "to come") != seen:
-                self._shown[row.scan] = seen
-                axis = "" if row.axis is None else f", axis {row.axis:.2f}"
-                self._console.print(f"{row.scan}  {seen.replace('_', ' ')}{axis}", highlight=False)
+            name = row.scan.name
+            if self._shown.get(name, "to come") != row.standing:
+                self._shown[name] = row.standing
+                line = "  ".join(filter(None, (name, row.standing, row.found)))
+                self._console.print(line, highlight=False, soft_wrap=True)
 
 
 def table(rows: Sequence[Progress], title: str) -> Table:
     """Make the table of the scans."""
     drawn = Table(title=title, title_justify="left")
-    for name in ("scan", "stage", "axis", "seconds", "state", "verdict"):
-        drawn.add_column(name, justify="right" if name in ("axis", "seconds") else "left")
+    for name in ("scan", "technique", "found", "seconds", "state", "verdict"):
+        drawn.add_column(name, justify="right" if name == "seconds" else "left")
     for row in rows:
-        drawn.add_row(*row.cells(), style=STYLES.get(row.state, ""))  # type: ignore[arg-type]
+        drawn.add_row(*row.cells(), style=STYLES.get(row.state, ""))
     return drawn

@@ -1,6 +1,6 @@
 """Spectral libraries: ``dayseye library``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -71,7 +71,7 @@ def add_spectra(
         raise typer.BadParameter(f"{mode!r} is no mode; give transmission or fluorescence.")
     wish = Wish(compound, formula, element, edge, mode, e0, origin, licence)
     with catalogue(context.obj) as engine, Console(stderr=True).status("Reading ...") as shown:
-        result = _add(engine, name, paths, wish, shown.update)
+        result = add_files(engine, name, paths, wish, shown.update)
     if as_json:
         print_json(result.plain())
     else:
@@ -167,8 +167,8 @@ def _ensure(engine: Any, name: str) -> bool:
     return True
 
 
-def _add(
-    engine: Any, name: str, paths: list[Path], wish: "Wish", tell: Callable[[str], None]
+def add_files(
+    engine: Any, name: str, paths: Iterable[Path], wish: "Wish", tell: Callable[[str], None]
 ) -> AddResult:
     """Add what is read, each by itself, so that what is refused holds up nothing.
 

@@ -66,9 +66,9 @@ def night(first_number: int) -> Iterator[Job]:
     yield Job([], lambda folder: write_calibration(folder, shell, flats))
 
 
-def next_number(truths: Path) -> int:
-    """Return the number after that of the last scan whose truth is there."""
-    found = [re.match(r"scan_(\d+)", path.stem) for path in truths.glob("scan_*.json")]
+def next_number(truths: Path, name: str = "scan") -> int:
+    """Return the number after that of the last scan of such a name whose truth is there."""
+    found = [re.match(rf"{name}_(\d+)", path.stem) for path in truths.glob(f"{name}_*.json")]
     return 1 + max((int(match[1]) for match in found if match), default=0)
 
 

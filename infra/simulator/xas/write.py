@@ -59,17 +59,20 @@ def write_standards(folder: Path, plan: SeriesPlan) -> list[Path]:
     -------
     The files, in the order of the plan's names.
     """
-    paths: list[Path] = []
-    for number, name in enumerate(plan.names):
-        if name in plan.missing:
-            continue
-        pure = standard_plan(plan, number)
-        scan = Series(pure).block(0)
-        path = folder / f"{name}.xdi"
-        signals = {column: values[0] for column, values in scan.signals.items()}
-        xdi.write_scan(path, pure, signals, note="simulated standard")
-        paths.append(path)
-    return paths
+    return [
+        write_scan(folder, standard_plan(plan, number), note="simulated standard")
+        for number, name in enumerate(plan.names)
+        if name not in plan.missing
+    ]
+
+
+def write_scan(folder: Path, plan: SeriesPlan, *, note: str = "") -> Path:
+    """Measure the first sweep of a plan, and write it into the folder as NAME.xdi."""
+    path = folder / f"{plan.name}.xdi"
+    scan = Series(plan).block(0)
+    signals = {column: values[0] for column, values in scan.signals.items()}
+    xdi.write_scan(path, plan, signals, note=note)
+    return path
 
 
 def standard_plan(plan: SeriesPlan, number: int) -> SeriesPlan:

@@ -4,18 +4,56 @@ from io import StringIO
 from rich.console import Console
 
 from infra.demo_progress import Display, Progress, table
+from infra.demo_scans import Absorption, Tomogram
 
 REDUCED = Progress(
-    "scan_0001", 124.3, "completed", "enter result", axis=124.6, seconds=3.2, verdict="ok"
+    Tomogram("scan_0001", axis=124.3),
+    "completed",
+    "enter result",
+    {"rotation_axis": 124.6},
+    seconds=3.2,
+    verdict="ok",
+)
+SPECTRUM = Progress(
+    Absorption("quick_0001", 7121.0, {"Fe": 0.5, "FeO": 0.5, "Fe2O3": 0.0}),
+    "completed",
+    "enter result",
+    {
+        "e0": 7121.2,
+        "composition": {
+            "Fe": {"fraction": 0.52, "sigma": 0.01},
+            "FeO": {"fraction": 0.48, "sigma": 0.01},
+            "Fe2O3": {"fraction": 0.0, "sigma": 0.01},
+        },
+    },
+    seconds=3.2,
+    verdict="check",
 )
 
 
-def test_a_scan_is_right_when_it_is_recorded_and_its_axis_is_near_the_truth():
+def found(row, **figures):
+    return replace(row, figures={**row.figures, **figures})
+
+
+def fractions(**values):
+    return {name: {"fraction": value, "sigma": 0.01} for name, value in values.items()}
+
+
+def test_a_tomogram_is_right_when_it_is_recorded_and_its_axis_is_near_the_truth():
     assert REDUCED.right
-    assert not replace(REDUCED, axis=125.0).right
-    assert not replace(REDUCED, axis=None).right
+    assert not found(REDUCED, rotation_axis=125.0).right
+    assert not replace(REDUCED, figures={}).right
     assert not replace(REDUCED, verdict="").right
     assert not replace(REDUCED, state="failed").right
+
+
+def test_a_spectrum_is_right_when_its_edge_and_all_of_its_fractions_are_near_the_truth():
+    assert SPECTRUM.right
+    assert not found(SPECTRUM, e0=7121.6).right
+    assert not found(SPECTRUM, composition=fractions(Fe=0.54, FeO=0.46, Fe2O3=0.0)).right
+    assert not found(SPECTRUM, composition=fractions(Fe=0.5, FeO=0.5)).right
+    assert not replace(SPECTRUM, figures={"e0": 7121.0}).right
+    assert not replace(SPECTRUM, figures={}).right
 
 
 def test_a_scan_that_waits_is_not_settled():
@@ -26,23 +64,26 @@ def test_a_scan_that_waits_is_not_settled():
 
 def test_without_a_terminal_each_change_is_a_line():
     console = Console(file=StringIO(), width=100)
-    running = replace(REDUCED, state="running", stage="find rotation axis", axis=None)
+    running = replace(REDUCED, state="running", stage="find rotation axis", figures={})
     with Display(console) as display:
         for rows in (
-            [replace(REDUCED, state="to come", stage="")],
+            [replace(REDUCED, state="to come", stage="", figures={})],
             [running],
             [running],
-            [REDUCED],
+            [REDUCED, SPECTRUM],
         ):
             display.show(rows, "")
     assert console.file.getvalue().splitlines() == [
-        "scan_0001  running: find rotation axis",
-        "scan_0001  completed: enter result, axis 124.60",
+        "scan_0001  find rotation axis",
+        "scan_0001  completed  axis 124.60",
+        "quick_0001  completed  7121.2 eV  52% Fe 48% FeO",
     ]
 
 
 def test_on_a_terminal_the_scans_stand_in_a_table():
     console = Console(file=StringIO(), width=100)
-    console.print(table([REDUCED], "12 s"))
-    for word in ("scan_0001", "enter result", "124.60", "3.2", "completed", "ok"):
+    console.print(table([REDUCED, SPECTRUM], "12 s"))
+    for word in ("scan_0001", "ct", "axis 124.60", "3.2", "completed", "ok"):
+        assert word in console.file.getvalue()
+    for word in ("quick_0001", "xas", "7121.2 eV  52% Fe 48% FeO", "check"):
         assert word in console.file.getvalue()
