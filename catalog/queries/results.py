@@ -26,7 +26,9 @@ UNITS = {
     "_per_cm": "1/cm",
     "_um": "µm",
     "_mm": "mm",
+    "_ev": "eV",
     "_kev": "keV",
+    "_angstrom": "Å",
     "_seconds": "s",
 }
 
@@ -113,11 +115,11 @@ def previews(session: Session, ids: Collection[UUID]) -> defaultdict[UUID, list[
 
 
 def quality_figures(quality: dict[str, Any]) -> list[QualityFigure]:
-    """Return the figures of a verdict with their units.
+    """Return the figures of a verdict with their units, by name.
 
     A figure is a plain value, whose name may end in its unit, or ``{"value": ..., "unit": ...}``.
     """
-    return [_figure(name, value) for name, value in quality.items()]
+    return [_figure(name, value) for name, value in sorted(quality.items())]
 
 
 def _figure(name: str, value: Any) -> QualityFigure:

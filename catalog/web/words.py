@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import floor, log10
 from typing import Any, cast
 
 TONES = {
@@ -93,16 +94,18 @@ def ago(value: datetime) -> str:
 
 def number(value: Any) -> str:
     """Return a value of a recipe or of a quality figure."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
+    if value is None or isinstance(value, bool):
+        return {None: "not set", True: "yes", False: "no"}[value]
     if isinstance(value, float):
         return f"{value:.6g}"
-    if value is None:
-        return "none"
     if isinstance(value, str | int):
         return str(value)
+    if isinstance(value, list):
+        return ", ".join(number(each) for each in cast("list[Any]", value)) or "none"
     if isinstance(value, dict):
-        return figures(cast("dict[str, Any]", value))
+        known = cast("dict[str, Any]", value)
+        measured = _measured(known)
+        return _with_sigma(*measured) if measured else figures(known)
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -111,7 +114,35 @@ def figures(values: dict[str, Any]) -> str:
     return ", ".join(f"{plain(name)} {number(value)}" for name, value in values.items())
 
 
-FILTERS: dict[str, Callable[..., str]] = {
+def lines(value: Any) -> list[str]:
+    """Return a figure line by line; of a composition what there is most of first."""
+    if not isinstance(value, dict) or _measured(known := cast("dict[str, Any]", value)):
+        return [number(value)]
+    parts = {name: measured for name, each in known.items() if (measured := _measured(each))}
+    if parts and parts.keys() == known.keys():
+        ranked = sorted(parts.items(), key=lambda part: -part[1][0])
+        return [f"{name} {_with_sigma(*measured)}" for name, measured in ranked]
+    return [f"{plain(name)} {number(each)}" for name, each in known.items()]
+
+
+def _measured(value: Any) -> tuple[float, float] | None:
+    """Return a number with its standard uncertainty, as ``{"fraction": 0.5, "sigma": 0.02}``."""
+    if not isinstance(value, dict) or len(known := cast("dict[str, Any]", value)) != 2:
+        return None
+    sigma = known.get("sigma")
+    (found, *_) = (each for name, each in known.items() if name != "sigma")
+    if isinstance(sigma, int | float) and isinstance(found, int | float):
+        return float(found), float(sigma)
+    return None
+
+
+def _with_sigma(value: float, sigma: float) -> str:
+    """Round a number to the second digit of its uncertainty."""
+    digits = max(0, 1 - floor(log10(sigma))) if sigma > 0 else 6
+    return f"{value:.{digits}f} ± {sigma:.{digits}f}"
+
+
+FILTERS: dict[str, Callable[..., str | list[str]]] = {
     "tone": tone,
     "plain": plain,
     "size": size,
@@ -121,4 +152,5 @@ FILTERS: dict[str, Callable[..., str]] = {
     "ago": ago,
     "number": number,
     "figures": figures,
+    "lines": lines,
 }

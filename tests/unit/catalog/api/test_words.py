@@ -46,14 +46,30 @@ def test_how_long_ago(passed: int, text: str) -> None:
         (295.3123456, "295.312"),
         (6.5e-7, "6.5e-07"),
         (True, "yes"),
-        (None, "none"),
+        (None, "not set"),
         ("ramp", "ramp"),
-        (["牙齿"], '["牙齿"]'),
+        (["牙齿", 3], "牙齿, 3"),
+        ([], "none"),
         ({"rotation_axis": 295.3125, "rows": 3}, "rotation axis 295.312, rows 3"),
+        ({"fraction": 0.48185, "sigma": 0.04894}, "0.482 ± 0.049"),
+        ({"shift": -123.4, "sigma": 31.0}, "-123 ± 31"),
     ],
 )
 def test_values_of_a_recipe(value: object, text: str) -> None:
     assert words.number(value) == text
+
+
+def test_a_composition_has_a_line_for_each_part_and_most_of_it_comes_first() -> None:
+    found = {
+        "Fe": {"fraction": 0.17, "sigma": 0.012},
+        "Fe2O3_rt": {"fraction": 0.83, "sigma": 0.04},
+    }
+    assert words.lines(found) == ["Fe2O3_rt 0.830 ± 0.040", "Fe 0.170 ± 0.012"]
+    assert words.lines({"is_match": False, "candidates": ["Fe", "FeO"]}) == [
+        "is match no",
+        "candidates Fe, FeO",
+    ]
+    assert words.lines(0.5) == ["0.5"]
 
 
 def test_every_state_and_verdict_has_a_tone_of_its_own_choice() -> None:
