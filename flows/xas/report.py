@@ -1,6 +1,7 @@
 """What an XAS run tells people: quality figures, and the artifacts in the Prefect UI."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,11 +22,11 @@ def quality(result: Result) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "e0_ev": round(spectrum.e0, 3),
         "edge_step": float(f"{spectrum.edge_step:.5g}"),
-        "edge_step_sigma": float(f"{spectrum.edge_step_sigma:.3g}"),
+        "edge_step_sigma": _figure(spectrum.edge_step_sigma),
         "sweeps": len(sweeps.kept),
         "sweeps_left_out": len(sweeps.left_out),
         "glitches_taken_out": sweeps.glitches,
-        "noise_normalised": float(f"{_noise(result):.3g}"),
+        "noise_normalised": _figure(_noise(result)),
     }
     if alignment.is_aligned:
         figures["energy_drift_ev"] = round(float(np.ptp(alignment.shift)), 4)
@@ -52,6 +53,11 @@ def _interpreted(result: Result) -> dict[str, Any]:
     if found.match is not None:
         figures["match"] = matched(found.match)
     return figures
+
+
+def _figure(value: float) -> float | None:
+    """Keep three digits; None for what is not known, since JSON has no word for it."""
+    return float(f"{value:.3g}") if np.isfinite(value) else None
 
 
 def composition_of(composition: Composition) -> dict[str, dict[str, float]]:
@@ -90,7 +96,7 @@ def metadata(recipe: Recipe, result: Result) -> dict[str, Any]:
         "aligned": result.alignment.is_aligned,
         "foil_table": result.alignment.table or None,
         "windows_ev": {
-            name: getattr(spectrum.windows, name)
+            name: round(getattr(spectrum.windows, name), 2)
             for name in ("pre1", "pre2", "norm1", "norm2", "nnorm")
         },
         "exafs": result.no_exafs or "chi(k) and chi(R)",
@@ -108,7 +114,7 @@ def publish(run: Reduction, result: Result, derived: UUID, pictures: Sequence[st
     create_image_artifact(
         image_url=run.file_address(derived, pictures[0]),
         key="preview",
-        description=f"Spectrum of {run.claim.dataset_name}",
+        description=f"{Path(pictures[0]).stem.capitalize()} of {run.claim.dataset_name}",
     )
     create_table_artifact(
         table=[{"figure": name, "value": value} for name, value in _table(run, result)],

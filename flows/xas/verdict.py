@@ -43,6 +43,5 @@ def summary(result: Result) -> str:
     if composition is not None:
         ranked = sorted(zip(composition.fractions, composition.names, strict=True), reverse=True)
         parts.append(", ".join(f"{value:.0%} {name}" for value, name in ranked if value > 0.005))
-    if match is not None:
-        parts.append(match.sentence)
-    return "; ".join(parts) + "."
+    said = "; ".join(parts) + "."
+    return said if match is None else f"{said} {match.sentence}"
