@@ -1,5 +1,6 @@
 """All sweeps onto one grid: workers read and rebin, each into its own rows of a file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from tasks.xas.rebin import three_region_grid
 from tasks.xas.sweep_block import SweepOrder, SweepResult, reduce_sweeps
 
 SCRATCH = ".scratch"
+_STANDS_STILL = 1.0  # eV
+_MISSING = 0.01  # share of the readings that may be no numbers
 
 
 def scratch(run: Reduction) -> Path:
@@ -53,6 +56,11 @@ def bring_onto_grid(run: Reduction, recipe: Recipe, opened: Opened, alignment: A
 def _check_range(opened: Opened, low: float, high: float) -> None:
     if low < opened.nominal_e0 < high:
         return
+    if high - low < _STANDS_STILL:
+        raise DataError(
+            f"All points have the energy {low:.1f} eV: did the monochromator stand still, or is "
+            "another column the energy?"
+        )
     covered = "The scan goes" if opened.shape[0] == 1 else "What all sweeps cover goes"
     raise DataError(
         f"{covered} from {low:.1f} to {high:.1f} eV; the {opened.element} {opened.edge} edge, at "
@@ -96,30 +104,22 @@ def _reduce(
 def _judged(opened: Opened, sweeps: Sweeps, missing: float) -> Sweeps:
     """Say what was left out; refuse a scan of which nothing is left."""
     count, left_out = len(sweeps.mu), len(sweeps.left_out)
+    why = next(iter(sweeps.left_out.values()), "")
     if left_out == count:
-        why = next(iter(sweeps.left_out.values()))
+        none = "The scan cannot be used" if count == 1 else f"None of {count} sweeps can be used"
         raise DataError(
-            f"None of the {count} sweeps can be used: {why} Repeat the scan, or reduce it with "
-            "reject_sweeps = false to look at it all the same."
+            f"{none}. {why} Repeat it, or reduce it with reject_sweeps = false to look at it all "
+            "the same."
         )
     doubts: list[str] = []
     if left_out:
         shown = ", ".join(str(number) for number in sorted(sweeps.left_out)[:8])
         more = " ..." if left_out > 8 else ""
+        doubts.append(f"{left_out} of {count} sweeps are left out ({shown}{more}). {why}")
+    readings = count * opened.shape[1]
+    if missing > _MISSING * readings:
         doubts.append(
-            f"{left_out} of {count} sweeps are left out ({shown}{more}). "
-            f"{next(iter(sweeps.left_out.values()))}"
+            f"{missing:.0f} of {readings} readings are no numbers or not above zero: was the beam "
+            "away, or a dark current set too high?"
         )
-    if missing > 0.01 * count * opened.shape[1] and missing:
-        doubts.append(
-            f"{missing:.0f} readings are no numbers or not above zero: was the beam away, or a "
-            "dark current set too high?"
-        )
-    return Sweeps(
-        sweeps.energy,
-        sweeps.mu,
-        sweeps.noise,
-        sweeps.left_out,
-        sweeps.glitches,
-        {"sweeps": tuple(doubts)} if doubts else {},
-    )
+    return replace(sweeps, doubts={"sweeps": tuple(doubts)} if doubts else {})

@@ -21,7 +21,7 @@ _ROWS = 2000  # sweeps normalised at a time
 _LEAST_PRE, _LEAST_POST = 20.0, 40.0  # eV that are needed to tell an edge step well
 _WEAK = 10.0  # times its uncertainty: an edge step below that is doubtful
 _THICK = 3.5  # edge step in transmission above which pinholes and harmonics distort
-_FARTHEST = 40.0  # eV of the edge found from the tabulated one
+_LOWEST, _HIGHEST = -10.0, 40.0  # eV of the edge found from the tabulated one
 
 
 def normalise_sweeps(run: Reduction, recipe: Recipe, opened: Opened, sweeps: Sweeps) -> Spectrum:
@@ -33,7 +33,7 @@ def normalise_sweeps(run: Reduction, recipe: Recipe, opened: Opened, sweeps: Swe
         windows = _windows(recipe, sweeps.energy, e0)
         found = normalise(sweeps.energy, mu[None], e0, windows)
         step = float(found.edge_step[0])
-        _check_step(step)
+        _check_step(opened, step)
         errors = normalise_sigma(
             sweeps.energy, found.norm, found.edge_step, sigma[None], e0, windows
         )
@@ -86,7 +86,7 @@ def _edge_energy(
 ) -> tuple[float, Doubts]:
     if recipe.e0 is not None:
         return recipe.e0, {}
-    near = np.abs(energy - opened.nominal_e0) < 2 * _FARTHEST
+    near = np.abs(energy - opened.nominal_e0) < 2 * _HIGHEST
     inside = near if near.sum() >= 12 else np.ones(len(energy), np.bool_)
     found = float(find_e0(energy[inside], mu[None, inside])[0])
     if not np.isfinite(found):
@@ -95,7 +95,7 @@ def _edge_energy(
             "was the sample in the beam, and is it the right element?"
         )
     off = found - opened.nominal_e0
-    if abs(off) <= _FARTHEST:
+    if _LOWEST <= off <= _HIGHEST:
         return found, {}
     told = (
         f"The edge is found at {found:.1f} eV, {off:+.0f} eV from the tabulated "
@@ -142,11 +142,12 @@ def _all_sweeps(
     return norms, steps
 
 
-def _check_step(step: float) -> None:
+def _check_step(opened: Opened, step: float) -> None:
     if not np.isfinite(step) or step <= 0:
         raise DataError(
-            f"The absorption does not rise at the edge (edge step {step:.4g}): was the sample in "
-            "the beam, and are the detectors the right way round?"
+            f"The absorption does not rise at the {opened.element} {opened.edge} edge (edge step "
+            f"{step:.3g}): was the sample in the beam, is it this element, and are the detectors "
+            "the right way round?"
         )
 
 

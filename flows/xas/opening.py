@@ -15,11 +15,14 @@ from tasks.io.xas.elements import edge_energies
 from tasks.xas.absorption import Absorption, absorption
 from tasks.xas.foil_seen import foil_seen
 from tasks.xas.identify import agreement, identify, likely_mode
-from tasks.xas.steps import FEWEST, clarity
+from tasks.xas.steps import FEWEST, Steps, clarity, rising
 from tasks.xas.sweeps import Sweeps, find_sweeps_in
 
 _LOOKED_AT = 20  # sweeps from which element, edge and mode are told
 _SAME = 1.0  # eV by which energies of sweeps may differ that are averaged point by point
+_CLEAR = 5.0  # times the noise from point to point: a step that may be an edge
+_SMALLEST = 0.1  # of the largest step: an edge that is named and rises less is not there
+_NEAR, _WIDEST_GAP = (-20.0, 50.0), 6.0  # eV: about the edge, no two points may be farther apart
 _SHORTEST = 0.8  # of the usual length: a sweep of a stream with less of it was cut off
 
 
@@ -38,6 +41,7 @@ def open_scan(recipe: Recipe, reference: ScanReference) -> Opened:
         seen = _looked_at(absorption(first, mode, dark=recipe.dark))
         element, edge, doubts = _edge(recipe, spectra.facts, seen, reference)
         foil, no_foil, unlike = _foil(recipe, spectra.facts, element, seen)
+        nominal_e0 = edge_energies(element)[edge]
         shape = spectra.shape
         if sweeps:
             shape = (len(sweeps), max(stop - start for start, stop in sweeps))
@@ -49,12 +53,17 @@ def open_scan(recipe: Recipe, reference: ScanReference) -> Opened:
             mode=mode,
             element=element,
             edge=edge,
-            nominal_e0=edge_energies(element)[edge],
+            nominal_e0=nominal_e0,
             foil=foil,
             no_foil=no_foil,
             title=facts.title or facts.sample,
             metadata=_metadata(spectra),
-            doubts=doubts | unlike | {"reading": tuple(spectra.warnings)},
+            doubts={
+                **doubts,
+                **unlike,
+                **_holes(seen, nominal_e0),
+                "reading": tuple(spectra.warnings),
+            },
         )
 
 
@@ -108,6 +117,11 @@ class _Curves:
 
 def _looked_at(first: Absorption) -> _Curves:
     """Average the first sweeps, or take the clearest where their energies differ."""
+    if first.mu.shape[1] < FEWEST:
+        raise DataError(
+            f"The scan has {first.mu.shape[1]} points, too few for a spectrum: it was stopped as "
+            "it began. Repeat it."
+        )
     if np.isfinite(first.mu).sum(axis=1).max() < FEWEST:
         raise DataError(
             "There is no absorption to be seen: the readings are zero, negative or no numbers. Was "
@@ -133,12 +147,22 @@ def _edge(
     identity = identify(seen.energy, seen.mu)
     element = recipe.element or facts.element
     edge = recipe.edge or (facts.edge if element == facts.element else None)
-    disagreement = agreement(identity, element, edge)
-    doubts: Doubts = {"element": (disagreement,)} if disagreement else {}
+    disagreement = agreement(identity, element, edge, "recipe" if recipe.element else "file")
+    best = identity.best
+    if disagreement and best and not recipe.element and not _rises(seen, element, edge):
+        disagreement += f" It is reduced as {best.element} {best.edge}; if that is wrong, set them "
+        disagreement += "in the recipe."
+        element, edge = best.element, best.edge
     if element is not None and edge is None:
         edge = next((e.edge for e in identity.candidates if e.element == element), None)
-    if element is None and identity.best is not None:
-        element, edge = identity.best.element, recipe.edge or identity.best.edge
+    if element is None and clarity(seen.energy, seen.mu) < _CLEAR:
+        raise DataError(
+            f"{Path(reference.path).name} names no edge, and none stands out of the noise from "
+            f"{np.min(seen.energy):.1f} to {np.max(seen.energy):.1f} eV: was the sample in the "
+            "beam? If there is one all the same, set element and edge in the recipe."
+        )
+    if element is None and best is not None:
+        element, edge = best.element, recipe.edge or best.edge
     if element is None or edge is None:
         raise DataError(
             f"{Path(reference.path).name} does not say which edge it shows, and its largest step, "
@@ -147,7 +171,28 @@ def _edge(
         )
     if edge not in edge_energies(element):
         raise DataError(f"{element} has no {edge} edge: check element and edge.")
-    return element, edge, doubts
+    return element, edge, {"element": (disagreement,)} if disagreement else {}
+
+
+def _rises(seen: _Curves, element: str | None, edge: str | None) -> bool:
+    """Whether the spectrum rises at an edge, if not most."""
+    known = edge_energies(element) if element else {}
+    energies = [known[edge]] if edge in known else list(known.values())
+    steps = Steps(*rising(seen.energy, seen.mu))
+    least = _SMALLEST * steps.at(steps.largest())
+    return any(steps.near(energy) > least for energy in energies)
+
+
+def _holes(seen: _Curves, nominal_e0: float) -> Doubts:
+    """Say where points are missing that the edge's shape would need."""
+    energy = rising(seen.energy, seen.mu)[0] - nominal_e0
+    energy = energy[(energy > _NEAR[0]) & (energy < _NEAR[1])]
+    if len(energy) < 2 or np.diff(energy).max() <= _WIDEST_GAP:
+        return {}
+    at = int(np.argmax(np.diff(energy)))
+    low, high = energy[at : at + 2] + nominal_e0
+    told = f"There is no point between {low:.1f} and {high:.1f} eV: what lies between is guessed."
+    return {"range": (told,)}
 
 
 def _foil(

@@ -145,9 +145,11 @@ def identify(energy: F, mu: F) -> Identity:
     )
 
 
-def agreement(identity: Identity, element: str | None, edge: str | None) -> str | None:
+def agreement(
+    identity: Identity, element: str | None, edge: str | None, who: str = "file"
+) -> str | None:
     """
-    Say if what a file says about its spectrum disagrees with what the spectrum shows.
+    Say if what a file, or who else, says about a spectrum disagrees with what the spectrum shows.
 
     Returns
     -------
@@ -157,7 +159,7 @@ def agreement(identity: Identity, element: str | None, edge: str | None) -> str 
         return None
     stated = f"{element} {edge}" if edge else element
     return (
-        f"The file says {stated}, but the largest step of the spectrum, at {identity.energy:.1f} "
+        f"The {who} says {stated}, but the largest step of the spectrum, at {identity.energy:.1f} "
         f"eV, fits {identity.listed}."
     )
 

@@ -40,6 +40,9 @@ class Surveyed:
         Absorption of the reference foil on `foil_grid`, (sweeps, points); None without a foil.
     records
         The algorithms that ran.
+    values
+        Lowest and highest energy of the points that have a value, infinite for none, (sweeps, 2);
+        None where that was not looked at.
     """
 
     first: int
@@ -48,6 +51,7 @@ class Surveyed:
     rising: B
     foil: F | None
     records: list[Record]
+    values: F | None = None
 
 
 def foil_grid(foil_energy: float) -> F:
@@ -71,17 +75,20 @@ def survey_block(block: Block, foil_energy: float | None, cores: int) -> Surveye
     engine = Engine(replace(Resources.detect(), cores=cores))
     with engine.active():
         seen = read_absorption(block)
-        low, high, rising = _ranges(seen.energy)
+        low, high = _range(seen.energy)
+        values = np.stack(_range(np.where(np.isfinite(seen.mu), seen.energy, np.nan)), axis=1)
         foil = None
         if foil_energy is not None and seen.reference is not None:
             foil = rebin(seen.energy, seen.reference, foil_grid(foil_energy)).mu
-    return Surveyed(block.first, low, high, rising, foil, engine.records)
+    rising = _rising(seen.energy)
+    return Surveyed(block.first, low, high, rising, foil, engine.records, values)
 
 
 def joined(parts: Sequence[Surveyed]) -> Surveyed:
     """Put the blocks of a scan together again, in the order of the sweeps."""
     parts = sorted(parts, key=lambda part: part.first)
     foils = [part.foil for part in parts if part.foil is not None]
+    values = [part.values for part in parts if part.values is not None]
     return Surveyed(
         first=parts[0].first,
         low=np.concatenate([part.low for part in parts]),
@@ -89,6 +96,7 @@ def joined(parts: Sequence[Surveyed]) -> Surveyed:
         rising=np.concatenate([part.rising for part in parts]),
         foil=np.concatenate(foils) if len(foils) == len(parts) else None,
         records=[record for part in parts for record in part.records],
+        values=np.concatenate(values) if len(values) == len(parts) else None,
     )
 
 
@@ -150,10 +158,14 @@ def _mean(grid: F, foil: F, found: Alignment) -> F:
     return total / np.maximum(known.sum(axis=0), 1)
 
 
-def _ranges(energy: F) -> tuple[F, F, B]:
+def _range(energy: F) -> tuple[F, F]:
     known = np.isfinite(energy)
     low = np.min(energy, axis=1, where=known, initial=np.inf)
-    high = np.max(energy, axis=1, where=known, initial=-np.inf)
-    first = energy[np.arange(len(energy)), np.argmax(known, axis=1)]
-    last = energy[np.arange(len(energy)), energy.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)]
-    return low, high, last > first
+    return low, np.max(energy, axis=1, where=known, initial=-np.inf)
+
+
+def _rising(energy: F) -> B:
+    known = np.isfinite(energy)
+    rows = np.arange(len(energy))
+    first = energy[rows, np.argmax(known, axis=1)]
+    return energy[rows, energy.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)] > first
