@@ -95,6 +95,7 @@ def metadata(recipe: Recipe, result: Result) -> dict[str, Any]:
         "left_out": dict(list(_left_out(result).items())[:LEFT_OUT_SHOWN]),
         "aligned": result.alignment.is_aligned,
         "foil_table": result.alignment.table or None,
+        "energy": _energy(result),
         "windows_ev": {
             name: round(getattr(spectrum.windows, name), 2)
             for name in ("pre1", "pre2", "norm1", "norm2", "nnorm")
@@ -106,6 +107,17 @@ def metadata(recipe: Recipe, result: Result) -> dict[str, Any]:
         "notes": list(result.interpreted.notes),
         "raw": dict(opened.metadata),
     }
+
+
+def _energy(result: Result) -> str:
+    """Say what the energies hang on."""
+    opened, found = result.opened, result.alignment
+    if not found.table:
+        return f"as recorded: {opened.no_foil or 'not calibrated'}"
+    return (
+        f"{found.offset:+.2f} ± {found.offset_sigma:.2f} eV, by the {opened.foil} foil "
+        f"({found.table})"
+    )
 
 
 def publish(run: Reduction, result: Result, derived: UUID, pictures: Sequence[str]) -> None:
@@ -140,6 +152,7 @@ def _table(run: Reduction, result: Result) -> list[tuple[str, Any]]:
         ("element and edge", f"{opened.element} {opened.edge}"),
         ("mode", opened.mode),
         ("edge energy (eV)", round(spectrum.e0, 2)),
+        ("energy scale", _energy(result)),
         ("edge step", float(f"{spectrum.edge_step:.4g}")),
         ("sweeps", f"{len(result.sweeps.kept)} of {len(result.sweeps.mu)}"),
     ]
