@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _GRID_POINTS = 800  # of the energy grid at most, as a rule
-_BYTES = 2 * 4 + 2 * 8 + 4  # of a point of a sweep: results, and what is mapped meanwhile
+_BYTES = 2 * 4 + 3 * 8  # of a point of a sweep: results, and what is mapped meanwhile
 _BESIDE = 3_000_000  # pictures, the merged spectrum, EXAFS
 
 

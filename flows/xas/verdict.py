@@ -14,10 +14,10 @@ def _doubts(rule: str) -> Callable[[Result], Sequence[str]]:
 VERSION = "xas/1"
 ABOUT = {
     "element": "the data and the spectrum name the same element and edge",
-    "reading": "the file says what its columns are",
-    "energy": "the energy is calibrated against a foil, and no sweep is at the end of the search",
+    "reading": "the file says what its columns are, and nothing had to be mended or left out",
+    "energy": "the foil, if there is one, is what it is said to be, and no sweep is far off",
     "sweeps": "no sweeps had to be left out, and all points are numbers",
-    "range": "there is enough before and after the edge to normalise",
+    "range": "there is enough before and after the edge to normalise, and no hole about it",
     "edge-step": "the edge step is positive, well above its uncertainty, and not saturated",
     "combination": "the standards describe the spectra within their noise",
 }
