@@ -101,15 +101,20 @@ def _sweeps(result: Result) -> Group:
 
 
 def _energy_scale(alignment: Alignment) -> Group:
-    """Tell what was added to the energies of all sweeps, and whose foil energies said so."""
-    return Group(
-        {
-            "offset": Named(alignment.offset, "eV"),
-            "offset_errors": Named(alignment.offset_sigma, "eV"),
-            "foil_table": Named(alignment.table),
-        },
-        nx_class="NXcollection",
-    )
+    """Tell what was added to the energies of all sweeps, and what the foil looks like then."""
+    arrays = {
+        "offset": Named(alignment.offset, "eV"),
+        "offset_errors": Named(alignment.offset_sigma, "eV"),
+        "foil_table": Named(alignment.table),
+    }
+    if alignment.foil is not None and alignment.foil.spectrum is not None:
+        energy, mu = alignment.foil.spectrum
+        arrays |= {
+            "foil": Named(alignment.foil.element),
+            "foil_energy": Named(energy, "eV"),
+            "foil_mu": Named(mu),
+        }
+    return Group(arrays, nx_class="NXcollection")
 
 
 def _blocks(values: NDArray[np.float64]) -> Blocks:

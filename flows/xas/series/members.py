@@ -82,15 +82,9 @@ def _looked_at(
 
 
 def _doubts(found: Choice, lost: Sequence[str]) -> Doubts:
-    """Add what is doubtful about the scans themselves, and which have no result."""
-    doubts = found.doubts
-    if lost:
-        what = "scan of the series has" if len(lost) == 1 else "scans of the series have"
-        told = f"{len(lost)} {what} no result ({names_of(lost)}): look at why, and try again."
-        doubts = added(doubts, "scans", told)
-    doubtful = [each.name for each in found.kept if each.verdict == "check"]
-    if doubtful:
-        verb = "is" if len(doubtful) == 1 else "are"
-        told = f"{len(doubtful)} of {len(found.kept)} scans {verb} to be checked"
-        doubts = added(doubts, "verdicts", f"{told} ({names_of(doubtful)}).")
-    return doubts
+    """Add which scans have no result."""
+    if not lost:
+        return found.doubts
+    what = "scan of the series has" if len(lost) == 1 else "scans of the series have"
+    told = f"{len(lost)} {what} no result ({names_of(lost)}): look at why, and try again."
+    return added(found.doubts, "scans", told)

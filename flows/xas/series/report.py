@@ -22,6 +22,7 @@ def quality(result: Result) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "scans": len(kept),
         "scans_left_out": len(result.members.left_out),
+        "scans_to_be_checked": sum(each.verdict == "check" for each in kept),
         "e0_ev": round(spectrum.e0, 3),
         "edge_step_least": float(f"{min(steps):.4g}"),
         "edge_step_most": float(f"{max(steps):.4g}"),

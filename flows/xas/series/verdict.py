@@ -16,7 +16,6 @@ VERSION = "xas-series/1"
 ABOUT = {
     "scans": "all scans of the series have a result that can be compared with the others",
     "element": "all scans show the same edge of the same element",
-    "verdicts": "no scan is to be checked itself",
     "energy": "the energies of all scans are on one scale, and none was moved unlike the others",
     "range": "there is enough before and after the edge to normalise",
     "edge-step": "the edge steps are positive, and well above their uncertainty",
