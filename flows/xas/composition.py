@@ -1,6 +1,6 @@
 """Linear combinations of standards: of the merged spectrum and of every sweep."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,12 @@ from tasks.xas.lcf_missing import missing_component
 from tasks.xas.lcf_ranking import rank
 from tasks.xas.lcf_uncertainty import Reduction as Operators
 from tasks.xas.lcf_uncertainty import budget, reduction
-from tasks.xas.normalise import normalise
+from tasks.xas.normalise import Windows, normalise
 from tasks.xas.standards import Prepared, Scale, Standard, prepare
 
 ALL_AT_ONCE = 8  # standards: more are tried in combinations
 COMBINED = 3
+BEYOND_XANES = 100.0  # eV from the edge
 UNKNOWN_SCALE = 0.3  # eV that data and standards may differ by where no foil ties them together
 _ROWS = 2000  # sweeps fitted at a time
 _LOOKED_AT = 400  # sweeps that choose the standards, and in which a missing one is sought
@@ -34,10 +35,11 @@ class Combination:
     """Standards made ready for one measurement, and fits with them."""
 
     def __init__(
-        self, recipe: Recipe, spectrum: Spectrum, alignment: Alignment, prepared: Prepared
+        self, recipe: Recipe, spectrum: Spectrum, sweeps: Sweeps, prepared: Prepared
     ) -> None:
         self.recipe, self.prepared = recipe, prepared
-        self._e0, self._alignment = spectrum.e0, alignment
+        self._e0 = spectrum.e0
+        self._correlated = sweeps.correlated[prepared.inside]
         self.grid = spectrum.energy[prepared.inside]
         above = self.grid - spectrum.e0
         self.fitted = (above >= recipe.fit_from) & (above <= recipe.fit_to)
@@ -80,6 +82,7 @@ class Combination:
             flat=old.flat[chosen],
             noise=old.noise[chosen],
             scale_sigma=old.scale_sigma[chosen],
+            step_sigma=old.step_sigma[chosen],
             refused=old.refused,
         )
         self.standards = self.standards[chosen]
@@ -95,10 +98,11 @@ class Combination:
             data,
             self.standards,
             reduced=self._operators,
-            noise=np.repeat((noise / steps)[:, None], points, axis=1) if known else None,
+            noise=np.outer(noise / steps, self._correlated) if known else None,
             standards_noise=np.repeat(self.prepared.noise[:, None], points, axis=1),
             alignment=scale,
             standards_alignment=np.nan_to_num(self.prepared.scale_sigma),
+            standards_step=self.prepared.step_sigma,
             sum_to_one=self.recipe.sum_to_one,
         )
         return _Fitted(
@@ -133,10 +137,11 @@ def compose(
     tuple of str
         Which could not be, and why.
     """
-    prepared = prepare(standards, spectrum.energy, spectrum.e0, spectrum.windows, scale)
+    windows = _windows(recipe, spectrum)
+    prepared = prepare(standards, spectrum.energy, spectrum.e0, windows, scale)
     if not prepared.standards:
         return None, prepared.refused or (f"The library {library!r} has no standard for it.",)
-    combination = Combination(recipe, spectrum, alignment, prepared)
+    combination = Combination(recipe, spectrum, sweeps, prepared)
     merged, step = combination.data(spectrum.mu[None])
     looked_at = sweeps.kept[np.unique(_spread(len(sweeps.kept)))]
     some, _ = combination.data(np.asarray(sweeps.mu[looked_at]))
@@ -166,6 +171,14 @@ def compose(
         sweep_r_factor=each.r_factor,
         doubts=doubts,
     ), prepared.refused
+
+
+def _windows(recipe: Recipe, spectrum: Spectrum) -> Windows:
+    """Keep the post-edge window off the white line and what follows, which differ by compound."""
+    usual = spectrum.windows
+    if recipe.norm1 is not None:
+        return usual
+    return replace(usual, norm1=max(usual.norm1, min(BEYOND_XANES, usual.norm2 / 3)))
 
 
 def _all_sweeps(combination: Combination, sweeps: Sweeps, scale: Floats) -> _Fitted:

@@ -49,6 +49,7 @@ def bring_onto_grid(run: Reduction, recipe: Recipe, opened: Opened, alignment: A
         noise=noise,
         left_out=left_out,
         glitches=int(sum(part.glitches.sum() for part in parts)),
+        density=np.mean([part.density for part in parts], axis=0),
     )
     return _judged(opened, sweeps, sum(part.missing.sum() for part in parts))
 

@@ -119,6 +119,8 @@ class Sweeps:
         Sweeps that were rejected, and why.
     glitches : int
         Points that were taken out, all sweeps together.
+    density : numpy.ndarray or None
+        Points measured for each of the grid, (points,); None for one each.
     doubts : dict
         Sentences by rule.
     """
@@ -128,12 +130,23 @@ class Sweeps:
     noise: Floats
     left_out: Mapping[int, str]
     glitches: int = 0
+    density: Floats | None = None
     doubts: Doubts = field(default_factory=Doubts)
 
     @property
     def kept(self) -> NDArray[np.int64]:
         """Numbers of the sweeps that count."""
         return np.setdiff1d(np.arange(len(self.mu)), list(self.left_out))
+
+    @property
+    def correlated(self) -> Floats:
+        """By how much the noise of a point counts for more where the grid is finer, (points,).
+
+        Points in between say nothing of their own: noise that were independent from one point of
+        the grid to the next would have to be so much larger for the same effect on sums.
+        """
+        one = np.ones(len(self.energy))
+        return one if self.density is None else 1 / np.sqrt(np.maximum(self.density, 1e-3))
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ class Budget:
         Noise of the standards, also through their normalisation.
     misfit
         What the residual holds beyond noise.
+    steps
+        Of the edge steps of the standards, beside their noise.
     total
         All of them.
     low, high
@@ -71,6 +73,7 @@ class Budget:
     alignment: Host
     standards: Host
     misfit: Host
+    steps: Host
     total: Host
     low: Host
     high: Host
@@ -120,6 +123,7 @@ def budget(
     standards_noise: Host | None = None,
     alignment: Host | float = 0.0,
     standards_alignment: Host | float = 0.0,
+    standards_step: Host | float = 0.0,
     considered: Host | None = None,
     sum_to_one: bool = True,
 ) -> Budget:
@@ -139,6 +143,9 @@ def budget(
         points); without the first the residual tells the noise.
     alignment, standards_alignment
         1 sigma of the energy scales, eV: one for all, (spectra,) or (standards,).
+    standards_step
+        1 sigma of the edge steps of the standards by the choice of windows, relative: one for all,
+        or (standards,).
     considered
         Standards that might have taken part, bool, (spectra, standards); all when left out. Name
         the chosen ones where a few were chosen out of many.
@@ -153,7 +160,7 @@ def budget(
     members = all_of_them if considered is None else considered | fit.support
     slopes = _slopes(energy, standards)
     reduced = reduced or Reduction(np.eye(len(energy)), np.zeros(len(energy)))
-    terms: list[Host] = [np.zeros(fit.weights.shape) for _ in range(4)]
+    terms: list[Host] = [np.zeros(fit.weights.shape) for _ in range(5)]
     for group in np.unique(members, axis=0):
         rows = np.all(members == group, axis=1)
         used = np.flatnonzero(group)
@@ -166,6 +173,7 @@ def budget(
             part.alignment(weights, _of(alignment, rows), _of(standards_alignment, used)),
             part.standards(weights, None if standards_noise is None else standards_noise[used]),
             part.misfit(curves, sigma, residual),
+            _steps(weights, _of(standards_step, used), sum_to_one),
         )
         for term, square in zip(terms, squares, strict=True):
             term[np.ix_(rows, used)] = np.sqrt(square)
@@ -239,6 +247,15 @@ def _variance(sigma: Host, operator: Host, step: Host, values: Host) -> Host:
     square = sigma**2
     own, both = square @ (operator**2).T, square @ (operator * step).T
     return np.maximum(own - 2 * values * both + values**2 * (square @ step**2)[:, None], 0)
+
+
+def _steps(weights: Host, sigma: Host, sum_to_one: bool) -> Host:
+    """Squared sigma of the weights by that of edge steps: of its own, and through the sum."""
+    if not sum_to_one:
+        return (weights * sigma) ** 2
+    shares = (weights * sigma) ** 2
+    others = np.sum(shares, axis=1, keepdims=True) - shares
+    return weights**2 * (((1 - weights) * sigma) ** 2 + others)
 
 
 def _slopes(energy: Host, standards: Host) -> Host:

@@ -16,6 +16,7 @@ from tasks.xas.rebin import rebin
 
 _LEAST_PRE, _LEAST_POST = 30.0, 60.0  # eV that a standard must cover about the edge
 _ANOTHER = 20.0  # eV: a foil's edge that is farther from the tabulated one is of another edge
+_FIRST, _LAST = (0.5, 0.75, 1.5, 2.0), (0.0, 0.15, 0.3)  # to where the post-edge window may move
 _FOILS = 0.01  # eV by which two foils of one element agree at best
 
 
@@ -104,6 +105,9 @@ class Prepared:
     scale_sigma
         How well the energies of each are known on the measurement's scale, 1 sigma in eV,
         (standards,); NaN where no foil ties them together.
+    step_sigma
+        1 sigma of the edge step of each against the others', by the choice of windows, relative,
+        (standards,).
     refused
         Why others could not be used, one sentence each.
     """
@@ -115,6 +119,7 @@ class Prepared:
     flat: F
     noise: F
     scale_sigma: F
+    step_sigma: F
     refused: tuple[str, ...]
 
 
@@ -167,12 +172,14 @@ def prepare(
     shared = _shared(windows, float(grid[0] - e0), float(grid[-1] - e0))
     if not usable:
         empty = np.empty((0, len(grid)))
-        return Prepared((), inside, shared, empty, empty, np.empty(0), known, refused)
+        none = np.empty(0)
+        return Prepared((), inside, shared, empty, empty, none, known, none, refused)
     mu = np.concatenate([rebin(each.energy, each.mu[None], grid).mu for each in usable])
     found = normalise(grid, mu, e0, shared)
     noise = np.array([_noise(each, e0) for each in usable]) / np.abs(np.asarray(found.edge_step))
     norm, flat = np.asarray(found.norm), np.asarray(found.flat)
-    return Prepared(tuple(usable), inside, shared, norm, flat, noise, known, refused)
+    steps = _step_sigma(grid, mu, e0, shared)
+    return Prepared(tuple(usable), inside, shared, norm, flat, noise, known, steps, refused)
 
 
 def _moved(standard: Standard, scale: Scale) -> tuple[Standard, float]:
@@ -229,6 +236,25 @@ def _shared(windows: Windows, low: float, high: float) -> Windows:
     norm1 = min(windows.norm1, norm2 / 2)
     nnorm = windows.nnorm if norm2 - norm1 > 300 else min(windows.nnorm, 1)
     return replace(windows, pre1=pre1, pre2=pre2, norm1=norm1, norm2=norm2, nnorm=nnorm)
+
+
+def _step_sigma(energy: F, mu: F, e0: float, windows: Windows) -> F:
+    """
+    Find how far the edge steps of standards move against one another with the windows.
+
+    The amount of an element is what its edge step says, and that is only known as well as the
+    absorption of an atom can be told from what its neighbours make of it.
+    """
+    span = windows.norm2 - windows.norm1
+    others = [
+        replace(windows, norm1=windows.norm1 * first, norm2=windows.norm2 - last * span)
+        for first in _FIRST
+        for last in _LAST
+    ]
+    steps = np.stack([np.asarray(normalise(energy, mu, e0, each).edge_step) for each in others])
+    used = np.asarray(normalise(energy, mu, e0, windows).edge_step)
+    relative = steps / steps.mean(axis=1, keepdims=True) * used.mean() / used
+    return np.sqrt(np.mean((relative - 1) ** 2, axis=0))
 
 
 def _noise(standard: Standard, e0: float) -> float:

@@ -62,6 +62,8 @@ class SweepResult:
         Points without a value, (sweeps,).
     glitches
         Points that were taken out, (sweeps,).
+    density
+        Points measured for each of the grid, (grid points,).
     records
         The algorithms that ran.
     """
@@ -70,6 +72,7 @@ class SweepResult:
     noise: F
     missing: F
     glitches: F
+    density: F
     records: list[Record]
 
 
@@ -96,7 +99,8 @@ def reduce_sweeps(order: SweepOrder, cores: int) -> SweepResult:
         if seen.i0 is not None:
             _fill(order.intensity, rows, rebin(energy, seen.i0, grid).mu)
     missing = np.asarray(seen.missing, np.float64)
-    return SweepResult(order.block.first, noise, missing, glitches, engine.records)
+    density = _density(energy, grid)
+    return SweepResult(order.block.first, noise, missing, glitches, density, engine.records)
 
 
 def in_order(seen: Absorption) -> Absorption:
@@ -131,6 +135,15 @@ def _clean(seen: Absorption, order: SweepOrder) -> tuple[F, F, F]:
         glitches = found.glitches.sum(axis=1).astype(np.float64)
     noise = point_noise(energy, mu[:, used], order.e0)
     return mu, glitches, np.fmax(noise.xanes, noise.exafs)
+
+
+def _density(energy: F, grid: F) -> F:
+    """Count the points of a usual sweep for each of the grid."""
+    used = _used(energy)
+    if used.sum() < _FEWEST:
+        return np.ones(len(grid))
+    middle = np.nanmedian(energy[:, used], axis=0)
+    return np.gradient(grid) / np.interp(grid, middle, np.gradient(middle))
 
 
 def _used(energy: F) -> NDArray[np.bool_]:

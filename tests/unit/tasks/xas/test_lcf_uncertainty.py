@@ -174,3 +174,20 @@ def test_without_knowing_the_noise_the_residual_tells_it():
     )
     assert np.allclose(np.median(blind.noise, axis=0), np.median(told.noise, axis=0), rtol=0.03)
     assert np.allclose(blind.noise, found.weights_sigma, rtol=0.01)
+
+
+def test_edge_steps_that_are_not_known_exactly():
+    rng = np.random.default_rng(6)
+    standards = prepared(curves())
+    spectra = WEIGHTS[None] @ standards
+    sigma = np.array([0.03, 0.01, 0.02])
+    weights = []
+    for _ in range(MANY):
+        share = WEIGHTS / (1 + sigma * rng.normal(size=3))
+        weights.append(share / share.sum())
+    actual = np.std(weights, axis=0)
+    found = fit(spectra, standards)
+    stated = budget(found, GRID[FITTED], spectra, standards, standards_step=sigma)
+    assert np.allclose(stated.steps[0], actual, rtol=0.1)
+    free = budget(found, GRID[FITTED], spectra, standards, standards_step=sigma, sum_to_one=False)
+    assert np.allclose(free.steps[0], WEIGHTS * sigma)
