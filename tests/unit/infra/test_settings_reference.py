@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from flows.ct import verdict as ct
 from flows.ct.recipe import Recipe
+from flows.xas import verdict as xas
+from flows.xas.recipe import Geometry
+from flows.xas.recipe import Recipe as XASRecipe
+from flows.xas.series import verdict as xas_series
+from flows.xas.series.recipe import Recipe as XASSeriesRecipe
 from infra.sections import Access, Archive, Cluster, Notifications, Runs, Services
 from triggers.beamline import Beamline
 from triggers.rules import (
@@ -26,8 +32,27 @@ SETTINGS += [BlueskyTrigger, CalibrationRule, EpicsTrigger, KafkaTrigger, Purge,
 
 
 @pytest.mark.parametrize(
-    ("page", "model"), [("settings.md", each) for each in SETTINGS] + [("ct.md", Recipe)]
+    ("page", "model"),
+    [
+        *(("settings.md", each) for each in SETTINGS),
+        ("ct.md", Recipe),
+        *(("xas.md", each) for each in (XASRecipe, XASSeriesRecipe)),
+    ],
 )
 def test_every_key_stands_in_the_reference(page, model):
     text = (REFERENCE / page).read_text()
     assert [name for name in model.model_fields if f"`{name}`" not in text] == []
+
+
+def test_the_parts_of_a_parameter_stand_in_the_reference():
+    text = (REFERENCE / "xas.md").read_text()
+    assert [name for name in Geometry.model_fields if f"{name} =" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "verdict"), [("ct.md", ct), ("xas.md", xas), ("xas.md", xas_series)]
+)
+def test_every_rule_of_a_verdict_stands_in_the_reference_with_its_version(page, verdict):
+    text = (REFERENCE / page).read_text()
+    assert f"`{verdict.VERSION}`" in text
+    assert [rule.name for rule in verdict.RULES if f"`{rule.name}`" not in text] == []
