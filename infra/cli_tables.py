@@ -16,6 +16,7 @@ from catalog.queries import (
     Status,
     TriggerState,
 )
+from catalog.web.words import lines
 from infra.commands.tables import empty_table
 
 COLOURS = {
@@ -71,9 +72,12 @@ def _facts(view: DatasetDetail) -> dict[str, RenderableType]:
         "series": str(view.parent or ""),
         "scans": str(view.members or ""),
         "state": _state(view.state, view.reason),
-        "verdict": _state(view.verdict or "", "; ".join(view.reasons)),
+        "verdict": _state(view.verdict or "", "\n".join(view.reasons)),
     }
-    facts |= {figure.name: f"{figure.value} {figure.unit}" for figure in view.quality}
+    for figure in view.quality:
+        facts[figure.name.replace("_", " ")] = "\n".join(
+            f"{line} {figure.unit}" for line in lines(figure.value)
+        )
     return facts
 
 
