@@ -55,8 +55,12 @@ def library_of(folder):
 
 def reduced(path, library, folder, recipe):
     """Walk a file through the stages of the flow."""
+    return walked(Run(folder, library), path, recipe)
+
+
+def walked(run, path, recipe):
+    """Walk a file through the stages of a run."""
     (entry,) = probe(path, technique="xas")
-    run = Run(folder, library)
     opened = opening.open_scan(recipe, ScanReference(str(path), entry.inner_path, entry.format))
     alignment = align_sweeps(run, recipe, opened)
     sweeps = bring_onto_grid(run, recipe, opened, alignment)
