@@ -5,19 +5,35 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-STAGES = (
-    "check scan",
-    "find rotation axis",
-    "reconstruct volume",
-    "draw pictures",
-    "enter result",
-)
+STAGES = {
+    "ct": (
+        "check scan",
+        "find rotation axis",
+        "reconstruct volume",
+        "draw pictures",
+        "enter result",
+    ),
+    "xas": (
+        "read spectra",
+        "align sweeps",
+        "reduce sweeps",
+        "normalise",
+        "extract EXAFS",
+        "interpret",
+        "draw pictures",
+        "enter result",
+    ),
+}
+FIELDS = {
+    "ct": ("Rotation axis", "Stripe removal", "Filter", "Output type"),
+    "xas": ("Reference foil", "Standards", "Fit on", "Sum to one"),
+}
 
 
-@pytest.fixture(scope="session")
-def scan(site):
-    """Return a reduced scan as the catalogue shows it."""
-    found = site.ask_catalogue("datasets?kind=raw&text=scan_0001")["items"]
+@pytest.fixture(scope="session", params=["scan_0001", "quick_0001"])
+def scan(site, request):
+    """Return a reduced scan of each technique as the catalogue shows it."""
+    found = site.ask_catalogue(f"datasets?kind=raw&text={request.param}")["items"]
     return site.ask_catalogue(f"datasets/{found[0]['id']}")
 
 
@@ -33,31 +49,31 @@ def test_prefect_asks_for_the_auth_string(browser, site):
     page.goto(f"{site.prefect}/runs")
     page.get_by_placeholder("admin:pass").fill(site.auth_string)
     page.get_by_role("button", name="Login").click()
-    expect(page.get_by_text("ct-reduction").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(re.compile("^(ct|xas)-reduction")).first).to_be_visible(timeout=30_000)
     page.close()
 
 
-def test_a_run_shows_its_stages_as_tasks(page, site, flow_run, picture):
+def test_a_run_shows_its_stages_as_tasks(page, site, flow_run, scan, picture):
     open_run(page, site, flow_run, "Task Runs")
-    for stage in STAGES:
+    for stage in STAGES[scan["technique"]]:
         expect(page.get_by_text(re.compile(f"^{stage}")).first).to_be_visible()
-    picture("prefect-run")
+    picture(f"prefect-run-{scan['technique']}")
 
 
-def test_a_run_shows_its_artifacts(page, site, flow_run, picture):
+def test_a_run_shows_its_artifacts(page, site, flow_run, scan, picture):
     open_run(page, site, flow_run, "Artifacts")
     for key in ("preview", "result", "catalogue", "progress"):
         expect(page.get_by_text(key, exact=True).first).to_be_visible()
-    picture("prefect-artifacts")
+    picture(f"prefect-artifacts-{scan['technique']}")
 
 
-def test_the_preview_is_a_picture_in_prefect(page, site, flow_run, picture):
+def test_the_preview_is_a_picture_in_prefect(page, site, flow_run, scan, picture):
     open_run(page, site, flow_run, "Artifacts")
     page.get_by_text("preview", exact=True).first.click()
     image = page.locator(f"img[src^='{site.catalogue}']").first
     expect(image).to_be_visible()
     wait_until_drawn(page, image)
-    picture("prefect-preview")
+    picture(f"prefect-preview-{scan['technique']}")
 
 
 def test_a_run_links_to_the_catalogue(page, site, flow_run, scan, picture):
@@ -65,15 +81,16 @@ def test_a_run_links_to_the_catalogue(page, site, flow_run, scan, picture):
     page.get_by_text("catalogue", exact=True).first.click()
     link = page.get_by_role("link", name="The scan")
     expect(link).to_have_attribute("href", f"{site.catalogue}/datasets/{scan['id']}")
-    picture("prefect-links")
+    picture(f"prefect-links-{scan['technique']}")
 
 
-def test_a_custom_run_has_a_typed_form(page, site, picture):
-    deployment = site.ask_prefect("deployments/name/ct-reduction/ct")
+@pytest.mark.parametrize("technique", FIELDS)
+def test_a_custom_run_has_a_typed_form(page, site, technique, picture):
+    deployment = site.ask_prefect(f"deployments/name/{technique}-reduction/{technique}")
     page.goto(f"{site.prefect}/deployments/deployment/{deployment['id']}/run")
-    for field in ("Rotation axis", "Stripe removal", "Filter", "Output type"):
+    for field in FIELDS[technique]:
         expect(page.get_by_text(field).first).to_be_visible()
-    picture("prefect-form")
+    picture(f"prefect-form-{technique}")
 
 
 def test_our_page_shows_the_previews(page, site, scan, picture):
@@ -84,7 +101,7 @@ def test_our_page_shows_the_previews(page, site, scan, picture):
     for image in images.all():
         image.scroll_into_view_if_needed()
         wait_until_drawn(page, image)
-    picture("catalogue-dataset")
+    picture(f"catalogue-dataset-{scan['technique']}")
 
 
 def test_our_page_lists_the_scans(page, site, picture):
@@ -92,6 +109,24 @@ def test_our_page_lists_the_scans(page, site, picture):
     for number in range(1, 7):
         expect(page.get_by_text(f"scan_{number:04d}").first).to_be_visible()
     picture("catalogue-datasets")
+
+
+def test_a_composition_has_a_line_with_its_uncertainty_for_each_part(page, site, picture):
+    found = site.ask_catalogue("datasets?kind=raw&text=step_0001_3")["items"]
+    page.goto(f"{site.catalogue}/datasets/{found[0]['id']}")
+    quality = page.get_by_role("region", name="Quality figures")
+    for compound in ("Fe", "FeO", "Fe2O3"):
+        expect(quality.get_by_text(re.compile(rf"^{compound} 0\.\d+ ± 0\.\d+"))).to_be_visible()
+    picture("catalogue-composition")
+
+
+def test_a_library_leads_to_the_plot_of_a_spectrum(page, site, picture):
+    page.goto(site.catalogue)
+    for name in ("Libraries", "iron", "Fe2O3"):
+        page.get_by_role("link", name=name, exact=True).click()
+    expect(page.get_by_role("heading", name="Fe2O3")).to_be_visible()
+    expect(page.locator("svg.plot .curve")).to_be_visible()
+    picture("library-spectrum")
 
 
 def open_run(page, site, flow_run, tab):
