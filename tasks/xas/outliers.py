@@ -220,10 +220,9 @@ def _judge_distance(energy: F, mu: F, usable: B, threshold: float) -> tuple[F, B
         relative[n] = distance / usual
         excess = distance - usual
         far[n] = (excess > threshold * _spread(np.abs(excess[usable]))) & (relative[n] > _EXCESS)
-    suspects = np.flatnonzero(far[0] | far[1])
-    deviating = np.clip(_outside(filled[suspects], basis) / sigma, -_CLIP, _CLIP)
-    bad = np.zeros(len(mu), np.bool_)
-    bad[suspects] = ~_repeated(suspects, deviating)
+    bad = far[0] | far[1]
+    for sweep in np.flatnonzero(bad):
+        bad[sweep] = not _shared(filled, int(sweep), basis, sigma)
     return relative.max(axis=0), bad
 
 
@@ -250,14 +249,12 @@ def _rank(strength: F, shape: tuple[int, ...]) -> int:
     return int(max(1, min(np.sum(strength > limit), len(strength) // 3)))
 
 
-def _repeated(sweeps: NDArray[np.intp], deviating: F) -> B:
-    """Find sweeps that deviate as their neighbour in time does: that is the sample."""
-    unit = deviating / np.maximum(np.linalg.norm(deviating, axis=1, keepdims=True), 1e-300)
-    alike = (np.sum(unit[1:] * unit[:-1], axis=1) > _ALIKE) & (np.diff(sweeps) == 1)
-    repeated = np.zeros(len(sweeps), np.bool_)
-    repeated[1:] |= alike
-    repeated[:-1] |= alike
-    return repeated
+def _shared(mu: F, sweep: int, basis: F, sigma: F) -> bool:
+    """Whether a sweep deviates as one of its neighbours in time does: that is the sample."""
+    around = [n for n in (sweep - 1, sweep + 1) if 0 <= n < len(mu)]
+    off = np.clip(_outside(mu[[sweep, *around]], basis) / sigma, -_CLIP, _CLIP)
+    unit = off / np.maximum(np.linalg.norm(off, axis=1, keepdims=True), 1e-300)
+    return bool(np.max(unit[1:] @ unit[0]) > _ALIKE)
 
 
 def _filled(mu: F, usable: B) -> F:
@@ -273,7 +270,7 @@ def _filled(mu: F, usable: B) -> F:
 
 def running_median(values: F, width: int = _AROUND) -> F:
     """
-    Median over the sweeps around each, mirrored at the ends.
+    Median over the sweeps around each; at the ends they are continued along their trend.
 
     Parameters
     ----------
@@ -283,13 +280,31 @@ def running_median(values: F, width: int = _AROUND) -> F:
         Sweeps, odd.
     """
     half = min(width // 2, len(values) - 1)
-    padded = np.pad(values, half, mode="reflect")
+    mirrored = np.pad(values, half, mode="reflect")
+    padded = mirrored + _trend(values, half)
     windows: Any = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
     ordered = np.sort(windows, axis=1)  # NaN comes last
     count = np.isfinite(ordered).sum(axis=1)
     rows = np.arange(len(values))
     middle = (ordered[rows, np.maximum(count - 1, 0) // 2] + ordered[rows, count // 2]) / 2
     return np.asarray(middle, np.float64)
+
+
+def _trend(values: F, half: int) -> F:
+    """Return what mirrored values lack where they were to follow the trend at either end."""
+    beyond = np.arange(half, 0, -1)
+    inner = np.zeros(len(values))
+    first, last = _slope(values[: half + 1]), _slope(values[-half - 1 :])
+    parts = [-2 * first * beyond, inner, 2 * last * beyond[::-1]]
+    return np.asarray(np.concatenate(parts), np.float64)
+
+
+def _slope(values: F) -> float:
+    """Slope that no single value moves: the median of those between all pairs (Theil and Sen)."""
+    early, late = np.triu_indices(len(values), 1)
+    slopes = (values[late] - values[early]) / (late - early)
+    known = slopes[np.isfinite(slopes)]
+    return float(np.median(known)) if len(known) else 0.0
 
 
 def _spread(off: F) -> float:

@@ -103,6 +103,31 @@ def test_a_short_visit_to_another_phase_is_no_outlier():
     assert find_outliers(GRID, phases(visit), E0).good.all()
 
 
+def reaction(count):
+    """Three phases turn into one another within a few sweeps, and the sample thins."""
+    progress = np.linspace(0, 1, count)
+    first, last = np.exp(-6 * progress), 1 - np.exp(-3 * progress) * (1 + 3 * progress)
+    share = np.stack([first, 1 - first - last, last], axis=1)
+    curves = [
+        absorption_of(GRID, e0=E0 + shift, white_line=w) for shift, w in ((6, 1), (3, 0.6), (0, 0))
+    ]
+    mu = (1 - 0.25 * progress)[:, None] * (share @ np.stack(curves))
+    return mu + 1e-3 * np.random.default_rng(5).normal(size=mu.shape)
+
+
+@pytest.mark.parametrize("count", [6, 12, 24, 60])
+def test_the_first_sweep_of_a_fast_reaction_is_no_outlier(count):
+    found = find_outliers(GRID, reaction(count), E0)
+    assert found.good.all(), [each.sentence for each in found.bad]
+
+
+@pytest.mark.parametrize("sweep", [0, 11])
+def test_a_bad_sweep_at_the_end_of_a_fast_reaction_is_one(sweep):
+    mu = reaction(12)
+    mu[sweep, 150:180] += 0.3
+    assert np.flatnonzero(~find_outliers(GRID, mu, E0).good).tolist() == [sweep]
+
+
 def test_one_sweep_of_another_phase_is_an_outlier():
     found = find_outliers(GRID, phases(np.arange(100) == 40), E0)
     assert np.flatnonzero(~found.good).tolist() == [40]
@@ -149,6 +174,13 @@ def test_running_median():
     values[30] = np.nan
     assert np.abs(running_median(values, 5) - np.arange(50))[2:-2].max() <= 1
     assert running_median(np.array([1.0, 2.0]), 31).shape == (2,)
+
+
+def test_the_running_median_follows_a_trend_to_its_ends():
+    values = np.arange(40.0)
+    values[0] = values[38] = 1e6
+    off = running_median(values) - np.arange(40)
+    assert np.abs(off).max() <= 2
 
 
 def test_the_reference_is_portable():
