@@ -1,6 +1,6 @@
 """The energies of all sweeps put right: one to the other by their foil, all of them by a table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -20,6 +20,8 @@ from tasks.xas.survey import Surveyed, align_foils, foil_grid, joined, survey_bl
 SHARE_OF_WORKER = 0.25  # of a worker's memory for one block
 MOST_SWEEPS = 500  # in a block: enough to be fast, few enough to show progress
 _SHORT_SWEEPS = 0.98  # share of the sweeps that must reach the ends of the grid
+_WITH_VALUES = 0.5  # share of the sweeps that must have values there
+_UNLIKELY = 4.0  # eV that a monochromator is off: it may as well be another foil
 _FARTHEST = 1500.0  # eV from the edge: no scan goes farther to show its foil
 
 
@@ -42,9 +44,8 @@ def align_sweeps(run: Reduction, recipe: Recipe, opened: Opened) -> Alignment:
     with engine.active():
         scale = _scale(recipe, opened, surveyed, foil)
     run.record("align sweeps", engine.records)
-    # a few short sweeps do not shorten the grid for all
-    low, high = common_range(np.stack([surveyed.low, surveyed.high], axis=1), _SHORT_SWEEPS)
-    return Alignment(
+    low, high = _covered(surveyed)
+    found = Alignment(
         shift=scale.shift,
         sigma=scale.sigma,
         offset=scale.offset + recipe.energy_shift,
@@ -53,6 +54,31 @@ def align_sweeps(run: Reduction, recipe: Recipe, opened: Opened) -> Alignment:
         energy=(low, high),
         doubts=scale.doubts,
     )
+    return replace(found, doubts={**found.doubts, **_far(recipe, opened, found)})
+
+
+def _far(recipe: Recipe, opened: Opened, found: Alignment) -> Doubts:
+    """Doubt a large offset: monochromators are off by less, as a rule."""
+    offset = found.offset - recipe.energy_shift
+    if abs(offset) <= _UNLIKELY:
+        return {}
+    told = (
+        f"By the {opened.foil} foil the recorded energies are {-offset:+.1f} eV off: is it this "
+        "foil, and does its detector see it alone?"
+    )
+    return {"energy": (*found.doubts.get("energy", ()), told)}
+
+
+def _covered(surveyed: Surveyed) -> tuple[float, float]:
+    """Return the range that the grid covers, as recorded.
+
+    A few short sweeps do not shorten it for all, nor do those that have lost the beam.
+    """
+    whole = common_range(np.stack([surveyed.low, surveyed.high], axis=1), _SHORT_SWEEPS)
+    if surveyed.values is None or not (known := np.isfinite(surveyed.values).all(axis=1)).any():
+        return whole
+    seen = common_range(surveyed.values[known], _WITH_VALUES)
+    return max(whole[0], seen[0]), min(whole[1], seen[1])
 
 
 @dataclass(frozen=True)
