@@ -15,6 +15,7 @@ from tasks.xas.blocks import Block, blocks_of
 from tasks.xas.calibrate import calibrate
 from tasks.xas.foils import FoilEnergy, foil_energies
 from tasks.xas.rebin import common_range
+from tasks.xas.standards import Foil
 from tasks.xas.survey import Surveyed, align_foils, foil_grid, joined, survey_block
 
 SHARE_OF_WORKER = 0.25  # of a worker's memory for one block
@@ -38,22 +39,12 @@ def blocks(run: Reduction, recipe: Recipe, opened: Opened) -> list[Block]:
 
 def align_sweeps(run: Reduction, recipe: Recipe, opened: Opened) -> Alignment:
     """Look at every sweep's foil, and find what is to be added to its energies."""
-    foil = _foil(recipe, opened) if opened.foil else None
+    foil = foil_energy_of(opened) if opened.foil else None
     surveyed = _survey(run, recipe, opened, foil.energy if foil else None)
     engine = Engine()
     with engine.active():
-        scale = _scale(recipe, opened, surveyed, foil)
+        found = align_surveyed(recipe, surveyed, foil)
     run.record("align sweeps", engine.records)
-    low, high = _covered(surveyed)
-    found = Alignment(
-        shift=scale.shift,
-        sigma=scale.sigma,
-        offset=scale.offset + recipe.energy_shift,
-        offset_sigma=scale.offset_sigma,
-        table=scale.table,
-        energy=(low, high),
-        doubts=scale.doubts,
-    )
     return replace(found, doubts={**found.doubts, **_far(recipe, opened, found)})
 
 
@@ -67,6 +58,32 @@ def _far(recipe: Recipe, opened: Opened, found: Alignment) -> Doubts:
         "foil, and does its detector see it alone?"
     )
     return {"energy": (*found.doubts.get("energy", ()), told)}
+
+
+def align_surveyed(recipe: Recipe, surveyed: Surveyed, foil: FoilEnergy | None) -> Alignment:
+    """Find what is to be added to the energies of sweeps, or scans, that were looked at.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Whether to align, and whose foil energies hold.
+    surveyed : Surveyed
+        All of them, in order of time.
+    foil : FoilEnergy or None
+        Edge of their reference foil.
+    """
+    scale = _scale(recipe, surveyed, foil)
+    low, high = _covered(surveyed)
+    return Alignment(
+        shift=scale.shift,
+        sigma=scale.sigma,
+        offset=scale.offset + recipe.energy_shift,
+        offset_sigma=scale.offset_sigma,
+        table=scale.table,
+        energy=(low, high),
+        foil=scale.foil and _shifted(scale.foil, recipe.energy_shift),
+        doubts=scale.doubts,
+    )
 
 
 def _covered(surveyed: Surveyed) -> tuple[float, float]:
@@ -89,6 +106,7 @@ class _Scale:
     offset_sigma: float
     table: str
     doubts: Doubts
+    foil: Foil | None = None
 
 
 def _survey(run: Reduction, recipe: Recipe, opened: Opened, foil_energy: float | None) -> Surveyed:
@@ -99,31 +117,40 @@ def _survey(run: Reduction, recipe: Recipe, opened: Opened, foil_energy: float |
     return surveyed
 
 
-def _scale(recipe: Recipe, opened: Opened, surveyed: Surveyed, foil: FoilEnergy | None) -> _Scale:
+def _scale(recipe: Recipe, surveyed: Surveyed, foil: FoilEnergy | None) -> _Scale:
     """Align and calibrate as far as there is a foil; what cannot be done is said."""
     count = len(surveyed.low)
     nothing = _Scale(np.zeros(count), np.full(count, np.nan), 0.0, np.nan, "", {})
     if foil is None or surveyed.foil is None:
         return nothing
     try:
-        return _by_foil(recipe, opened, surveyed, foil)
+        return _by_foil(recipe, surveyed, foil)
     except DataError as error:
         told = f"The energy is as it was recorded, since the reference foil is of no use: {error}"
         return _Scale(nothing.shift, nothing.sigma, 0.0, np.nan, "", {"energy": (told,)})
 
 
-def _by_foil(recipe: Recipe, opened: Opened, surveyed: Surveyed, foil: FoilEnergy) -> _Scale:
+def _by_foil(recipe: Recipe, surveyed: Surveyed, foil: FoilEnergy) -> _Scale:
     found, mean = align_foils(surveyed, foil.energy)
     doubts = _border(found)
     shift, sigma = found.shift, found.sigma
     if not recipe.align or len(shift) == 1:
         shift, sigma = np.zeros_like(shift), np.full_like(sigma, np.nan)
-    if recipe.foil_table == "none":
-        return _Scale(shift, sigma, 0.0, np.nan, "", doubts)
-    table = None if recipe.foil_table == "auto" else recipe.foil_table
     grid = foil_grid(foil.energy)
+    if recipe.foil_table == "none":
+        seen = Foil(foil.element, foil.energy, np.nan, (grid, mean))
+        return _Scale(shift, sigma, 0.0, np.nan, "", doubts, seen)
+    table = None if recipe.foil_table == "auto" else recipe.foil_table
     scale = calibrate(grid, mean, foil.element, foil.edge, table)
-    return _Scale(shift, sigma, scale.offset, scale.sigma, scale.foil.table, doubts)
+    seen = Foil(foil.element, scale.measured, scale.sigma, (grid, mean))
+    calibrated = _shifted(seen, scale.offset)
+    return _Scale(shift, sigma, scale.offset, scale.sigma, scale.foil.table, doubts, calibrated)
+
+
+def _shifted(foil: Foil, offset: float) -> Foil:
+    """Put a foil on a scale that is so many eV higher."""
+    moved = foil.spectrum and (foil.spectrum[0] + offset, foil.spectrum[1])
+    return replace(foil, energy=foil.energy + offset, spectrum=moved)
 
 
 def _border(found: FoilAlignment) -> Doubts:
@@ -138,7 +165,7 @@ def _border(found: FoilAlignment) -> Doubts:
     }
 
 
-def _foil(recipe: Recipe, opened: Opened) -> FoilEnergy | None:
+def foil_energy_of(opened: Opened) -> FoilEnergy | None:
     """Return the edge of the foil that lies in the scan, the sample's own edge first."""
     element = opened.foil or opened.element
     edges = dict.fromkeys((opened.edge, "K", "L3", "L2", "L1"))
