@@ -20,11 +20,11 @@ from flows.xas.series.choice import added, names_of
 from flows.xas.series.types import Member
 from flows.xas.types import Alignment, Floats, Opened
 from tasks.algorithm import Engine, merge_records
-from tasks.xas.series_block import FoilOrder, read_foils
+from tasks.xas.series_block import FoilOrder, foils_of
 from tasks.xas.survey import Surveyed
 
 Bools = NDArray[np.bool_]
-_AT_A_TIME = 100  # files that a worker reads
+_AT_A_TIME = 100  # foils that a worker brings onto a grid
 
 
 def align_scans(
@@ -68,15 +68,13 @@ def _surveyed(
     orders = [
         FoilOrder(
             first=begin,
-            paths=tuple(str(members[row].path) for row in rows[begin : begin + _AT_A_TIME]),
+            places=tuple(members[row].place for row in rows[begin : begin + _AT_A_TIME]),
             offsets=tuple(offsets[rows[begin : begin + _AT_A_TIME]].tolist()),
             foil_energy=foil_energy,
         )
         for begin in range(0, len(rows), _AT_A_TIME)
     ]
-    parts = sorted(
-        run.work_through("Foils of all scans", read_foils, orders), key=lambda p: p.first
-    )
+    parts = sorted(run.work_through("Foils of all scans", foils_of, orders), key=lambda p: p.first)
     run.record("bring onto one grid", merge_records([r for part in parts for r in part.records]))
     seen = np.concatenate([part.foil for part in parts])
     foil = np.full((len(members), seen.shape[1]), np.nan)

@@ -15,10 +15,9 @@ from flows.xas.types import Floats, Opened, Sweeps
 from tasks.algorithm import merge_records
 from tasks.io.scan import ScanReference
 from tasks.io.xas.elements import edge_energies
-from tasks.io.xas.reduced import read_absorption
-from tasks.xas.series_block import RowsOrder, fill_rows
+from tasks.xas.series_block import RowsOrder, energies_at, fill_rows
 
-_AT_A_TIME = 100  # files that a worker brings onto the grid
+_AT_A_TIME = 100  # scans that a worker brings onto the grid
 
 
 def bring_onto_grid(run: Reduction, members: Members) -> Gridded:
@@ -28,7 +27,7 @@ def bring_onto_grid(run: Reduction, members: Members) -> Gridded:
     own = np.array([each.facts.offset for each in kept])
     shift = alignment.shift + alignment.offset - own
     low, high = grid_range(kept, shift)
-    grid = read_absorption(kept[-1].path)[0]
+    grid = energies_at(kept[-1].place)
     grid = grid[(grid >= low) & (grid <= high)]
     files = _files(scratch(run), len(kept), grid)
     orders = _orders(kept, shift, files)
@@ -57,7 +56,7 @@ def _orders(members: Sequence[Member], shift: Floats, files: dict[str, Path]) ->
     return [
         RowsOrder(
             first=begin,
-            paths=tuple(str(each.path) for each in part),
+            places=tuple(each.place for each in part),
             edge_steps=tuple(each.facts.edge_step for each in part),
             shifts=tuple(shift[begin : begin + len(part)].tolist()),
             grid=str(files["grid"]),

@@ -5,17 +5,18 @@ from pathlib import Path
 
 from catalog.runs import InputFile
 from flows.reduction import Reduction
+from flows.xas.gridding import scratch
 from flows.xas.series.choice import Choice, added, choose, in_time, names_of
 from flows.xas.series.recipe import Recipe, for_scans
 from flows.xas.series.types import Member, Members
 from flows.xas.types import Doubts
 from tasks.errors import DataError
-from tasks.io.xas.reduced import read_recipe
-from tasks.xas.series_block import LookOrder, look
+from tasks.io.xas.reduced import ReducedFacts, read_recipe
+from tasks.xas.series_block import Place, ReadOrder, read_block
 
 FEWEST = 2
 _ROLE, _OUTPUT, _SUFFIX = "member", "spectrum", ".h5"
-_AT_A_TIME = 100  # files that a worker looks at
+_AT_A_TIME = 100  # files that a worker reads
 
 
 def read_members(run: Reduction, recipe: Recipe) -> Members:
@@ -65,20 +66,29 @@ def _looked_at(
         for file in files
         if not _is_spectrum(file)
     ]
+    folder = scratch(run)
     orders = [
-        LookOrder(begin, tuple(str(file.path) for file in good[begin : begin + _AT_A_TIME]))
+        ReadOrder(
+            first=begin,
+            paths=tuple(str(file.path) for file in good[begin : begin + _AT_A_TIME]),
+            block=str(folder / f"spectra_{begin}.npz"),
+        )
         for begin in range(0, len(good), _AT_A_TIME)
     ]
-    parts = sorted(run.work_through("A look at the results", look, orders), key=lambda p: p.first)
     members: list[Member] = []
-    for file, told in zip(good, (each for part in parts for each in part.facts), strict=True):
-        if isinstance(told, str):
-            unreadable.append((file.name, told))
-        else:
-            members.append(
-                Member(file.name, str(file.dataset_id), Path(file.path), file.verdict, told)
-            )
-    return members, unreadable
+    for part in run.work_through("Results of the scans", read_block, orders):
+        for number, told in enumerate(part.facts):
+            file = good[part.first + number]
+            if isinstance(told, str):
+                unreadable.append((file.name, told))
+            else:
+                members.append(_member(file, told, Place(part.block, number)))
+    order = {str(file.dataset_id): number for number, file in enumerate(good)}
+    return sorted(members, key=lambda each: order[each.dataset]), unreadable
+
+
+def _member(file: InputFile, facts: ReducedFacts, place: Place) -> Member:
+    return Member(file.name, str(file.dataset_id), Path(file.path), file.verdict, facts, place)
 
 
 def _doubts(found: Choice, lost: Sequence[str]) -> Doubts:

@@ -13,19 +13,24 @@ from tasks.io.xas.reduced import ReducedFacts
 from tasks.xas.clusters import Clusters
 from tasks.xas.mcr import Ambiguity
 from tasks.xas.mcr import Resolved as Found
+from tasks.xas.series_block import Place
 
 _LONG = 600  # minutes
 
 
 @dataclass(frozen=True)
 class Member:
-    """A scan of the series: its name, its result in the catalogue, and what that says."""
+    """A scan of the series: its name, its result in the catalogue, and what that says.
+
+    `path` is that of the result, `place` where its spectrum was put for this run.
+    """
 
     name: str
     dataset: str
     path: Path
     verdict: str
     facts: ReducedFacts
+    place: Place
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
+import h5py
 import numpy as np
 
 from tasks.errors import DataError
-from tasks.io.hdf5 import Tree, damage_told
+from tasks.io.hdf5 import damage_told, open_file
 from tasks.io.spectra import F, Mode
-from tasks.io.values import moment, scalar, text
+from tasks.io.values import moment, plain
 
 ENTRY = "entry"
 
@@ -62,64 +63,52 @@ class ReducedFacts:
     started_at: datetime | None
 
 
-def read_facts(path: Path) -> ReducedFacts:
+@dataclass(frozen=True)
+class Reduced:
     """
-    Read what a result says of its spectrum.
+    A spectrum that was reduced.
+
+    Attributes
+    ----------
+    facts
+        What the result says of it.
+    energy, mu, sigma
+        eV, merged absorption and its standard uncertainty, (points,).
+    foil_energy, foil_mu
+        Reference foil on the same scale, (foil points,); empty without one.
+    """
+
+    facts: ReducedFacts
+    energy: F
+    mu: F
+    sigma: F
+    foil_energy: F
+    foil_mu: F
+
+
+def read_reduced(path: Path) -> Reduced:
+    """
+    Read the spectrum of a result.
 
     Raises
     ------
     DataError
         The file is damaged, or no result of the XAS flow.
     """
-    with damage_told(path), Tree(path) as tree:
-        energy, counts = _array(tree, "absorption/energy"), _array(tree, "sweeps/counts")
-        return ReducedFacts(
-            element=_text(tree, "element/symbol"),
-            edge=_text(tree, "edge/name"),
-            mode=cast(Mode, _text(tree, "mode")),
-            low=float(energy[0]),
-            high=float(energy[-1]),
-            e0=_number(tree, "absorption/e0"),
-            edge_step=_number(tree, "absorption/edge_step"),
-            edge_step_sigma=_number(tree, "absorption/edge_step_errors"),
-            offset=_number(tree, "energy_scale/offset", 0.0),
-            offset_sigma=_number(tree, "energy_scale/offset_errors", np.nan),
-            table=text(tree, (f"{ENTRY}/energy_scale/foil_table",)) or "",
-            foil=text(tree, (f"{ENTRY}/energy_scale/foil",)) or "",
-            noise=float(np.median(_array(tree, "absorption/mu_errors"))),
-            sweeps=int(np.count_nonzero(counts)),
-            started_at=moment(text(tree, (f"{ENTRY}/start_time",))),
+    with damage_told(path), open_file(path) as file:
+        energy, mu, sigma = (
+            _array(file, f"absorption/{name}") for name in ("energy", "mu", "mu_errors")
         )
-
-
-def read_absorption(path: Path) -> tuple[F, F, F]:
-    """
-    Read energy in eV, absorption and its standard uncertainty, (points,) each.
-
-    Raises
-    ------
-    DataError
-        The file is damaged, or no result of the XAS flow.
-    """
-    with damage_told(path), Tree(path) as tree:
-        return (
-            _array(tree, "absorption/energy"),
-            _array(tree, "absorption/mu"),
-            _array(tree, "absorption/mu_errors"),
+        has_foil = f"{ENTRY}/energy_scale/foil" in file
+        nothing = np.empty(0)
+        return Reduced(
+            facts=_facts(file, energy, sigma),
+            energy=energy,
+            mu=mu,
+            sigma=sigma,
+            foil_energy=_array(file, "energy_scale/foil_energy") if has_foil else nothing,
+            foil_mu=_array(file, "energy_scale/foil_mu") if has_foil else nothing,
         )
-
-
-def read_foil(path: Path) -> tuple[F, F]:
-    """
-    Read energy in eV and absorption of the reference foil, (points,) each, on the result's scale.
-
-    Raises
-    ------
-    DataError
-        The file is damaged, or holds no foil.
-    """
-    with damage_told(path), Tree(path) as tree:
-        return _array(tree, "energy_scale/foil_energy"), _array(tree, "energy_scale/foil_mu")
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -131,35 +120,63 @@ def read_recipe(path: Path) -> dict[str, Any]:
     DataError
         The file is damaged, or no result of the XAS flow.
     """
-    with damage_told(path), Tree(path) as tree:
-        return cast(dict[str, Any], json.loads(_text(tree, "reduction/recipe")))
+    with damage_told(path), open_file(path) as file:
+        return cast(dict[str, Any], json.loads(_text(file, "reduction/recipe")))
 
 
-def _array(tree: Tree, name: str) -> F:
-    found = tree.dataset(f"{ENTRY}/{name}")
-    if found is None or found.ndim != 1 or not found.size:
-        raise _missing(tree, name)
-    return tree.values(found).astype(np.float64)
+def _facts(file: h5py.File, energy: F, sigma: F) -> ReducedFacts:
+    return ReducedFacts(
+        element=_text(file, "element/symbol"),
+        edge=_text(file, "edge/name"),
+        mode=cast(Mode, _text(file, "mode")),
+        low=float(energy[0]),
+        high=float(energy[-1]),
+        e0=_number(file, "absorption/e0"),
+        edge_step=_number(file, "absorption/edge_step"),
+        edge_step_sigma=_number(file, "absorption/edge_step_errors"),
+        offset=_number(file, "energy_scale/offset", 0.0),
+        offset_sigma=_number(file, "energy_scale/offset_errors", np.nan),
+        table=_text(file, "energy_scale/foil_table", ""),
+        foil=_text(file, "energy_scale/foil", ""),
+        noise=float(np.median(sigma)),
+        sweeps=int(np.count_nonzero(_array(file, "sweeps/counts"))),
+        started_at=moment(_text(file, "start_time", "")),
+    )
 
 
-def _text(tree: Tree, name: str) -> str:
-    found = text(tree, (f"{ENTRY}/{name}",))
-    if found is None:
-        raise _missing(tree, name)
-    return found
+def _read(file: h5py.File, name: str) -> Any:
+    """Read a dataset; None if it is not there."""
+    found = file.get(f"{ENTRY}/{name}")
+    return found[()] if isinstance(found, h5py.Dataset) else None
 
 
-def _number(tree: Tree, name: str, default: float | None = None) -> float:
-    found = scalar(tree, (f"{ENTRY}/{name}",))
-    if isinstance(found, int | float):
-        return float(found)
+def _array(file: h5py.File, name: str) -> F:
+    found = np.asarray(_read(file, name))
+    if found.ndim != 1 or not found.size:
+        raise _missing(file, name)
+    return found.astype(np.float64)
+
+
+def _text(file: h5py.File, name: str, default: str | None = None) -> str:
+    found = plain(_read(file, name))
+    if isinstance(found, str):
+        return found
     if default is None:
-        raise _missing(tree, name)
+        raise _missing(file, name)
     return default
 
 
-def _missing(tree: Tree, name: str) -> DataError:
+def _number(file: h5py.File, name: str, default: float | None = None) -> float:
+    found = plain(_read(file, name))
+    if isinstance(found, int | float):
+        return float(found)
+    if default is None:
+        raise _missing(file, name)
+    return default
+
+
+def _missing(file: h5py.File, name: str) -> DataError:
     return DataError(
-        f"{tree.path} holds no '{ENTRY}/{name}': it is no result of the XAS flow. Reduce the scan "
-        "again."
+        f"{file.filename} holds no '{ENTRY}/{name}': it is no result of the XAS flow. Reduce the "
+        "scan again."
     )

@@ -18,7 +18,7 @@ from infra.simulator.xas import truth
 from tasks.errors import DataError
 from tasks.io.probe import probe
 from tasks.io.spectra import ScanReference, open_spectra
-from tasks.xas.series_block import RowsOrder, fill_rows
+from tasks.xas.series_block import Place, ReadOrder, RowsOrder, fill_rows, read_block
 from tests.unit.flows.xas.series_truth import PLAN, Run, library_of, reduced_scans
 
 
@@ -86,8 +86,11 @@ def test_on_their_own_grid_spectra_stay_as_they_are(scans, tmp_path):
     np.save(files["grid"], energy[2:-2])
     for name in ("mu", "sigma"):
         np.save(files[name], np.zeros((3, len(energy) - 4)))
-    paths = (str(scans[0].path),)
-    fill_rows(RowsOrder(1, paths, (float(step),), (0.0,), **files), cores=1)
+    block = str(tmp_path / "block.npz")
+    read = read_block(ReadOrder(0, (str(tmp_path / "none.h5"), str(scans[0].path)), block), cores=1)
+    assert "is not there" in read.facts[0]
+    assert read.facts[1].edge_step == step
+    fill_rows(RowsOrder(1, (Place(block, 1),), (float(step),), (0.0,), **files), cores=1)
     for name, values in (("mu", mu), ("sigma", sigma)):
         found = np.load(files[name])
         np.testing.assert_allclose(found[1], values[2:-2] / step, rtol=1e-9)

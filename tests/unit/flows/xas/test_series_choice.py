@@ -14,6 +14,7 @@ from flows.xas.series.members import spectrum_files
 from flows.xas.series.recipe import Recipe, for_scans
 from flows.xas.series.types import Member, Members
 from tasks.io.xas.reduced import ReducedFacts
+from tasks.xas.series_block import Place
 
 BEGAN = datetime(2026, 1, 17, 9, 30, tzinfo=UTC)
 FACTS = ReducedFacts(
@@ -43,6 +44,7 @@ def member(number, verdict="ok", **facts):
         Path(f"/{number}.h5"),
         verdict,
         replace(FACTS, **{"started_at": at, **facts}),
+        Place("/scratch.npz", number),
     )
 
 
