@@ -1,6 +1,7 @@
 """What ran, with what, for how long: plain data that travels from workers to the catalogue."""
 
 import dataclasses
+import functools
 import importlib.metadata
 import json
 import sys
@@ -73,11 +74,17 @@ def merge_records(records: Iterable[Record]) -> list[Record]:
 
 def package_versions(modules: Iterable[str]) -> dict[str, str]:
     """Tell the versions of the project, of numpy and of the modules that have been imported."""
-    versions = {"dayseye": importlib.metadata.version("dayseye")}
+    versions = {"dayseye": _own_version()}
     for name in ("numpy", *modules):
         if (module := sys.modules.get(name)) is not None:
             versions[name] = str(getattr(module, "__version__", "unknown"))
     return versions
+
+
+@functools.cache
+def _own_version() -> str:
+    """Look it up once: that takes a millisecond, and short algorithms take no longer."""
+    return importlib.metadata.version("dayseye")
 
 
 def plain(value: Any) -> Any:
