@@ -11,6 +11,8 @@ from flows.ct.recipe import Recipe as CTRecipe
 from flows.ct.size import output_bytes as ct_output_bytes
 from flows.xas.recipe import RECIPE_VERSION as XAS_RECIPE_VERSION
 from flows.xas.recipe import Recipe as XASRecipe
+from flows.xas.series.recipe import RECIPE_VERSION as XAS_SERIES_RECIPE_VERSION
+from flows.xas.series.recipe import Recipe as XASSeriesRecipe
 from flows.xas.size import output_bytes as xas_output_bytes
 
 OutputBytes = Callable[[str, Mapping[str, Any], Mapping[str, Any]], int | None]
@@ -65,5 +67,13 @@ FLOWS: dict[str, FlowEntry] = {
         recipe=XASRecipe,
         version=XAS_RECIPE_VERSION,
         output_bytes=xas_output_bytes,
+        series="xas-series",
+    ),
+    "xas-series": FlowEntry(
+        name="xas-series",
+        technique="xas",
+        entrypoint="flows.xas.series.flow:reduce_xas_series",
+        recipe=XASSeriesRecipe,
+        version=XAS_SERIES_RECIPE_VERSION,
     ),
 }

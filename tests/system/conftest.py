@@ -54,6 +54,46 @@ rescan_seconds = 2.0
 name = "series"
 match = ["**"]
 batch = { count = 3, seconds = 8.0 }
+
+[[beamlines]]
+id = "spectra"
+technique = "xas"
+folders = ["spectra"]
+output = "processed/spectra/{scan}"
+rescan_seconds = 2.0
+quiet_seconds = 0.5
+series = "folder"
+recipe = { standards = "iron", libraries = [] }
+"""
+
+# spectra from anywhere, and a quick-scanning beamline that knows its standards
+ABSORPTION = """
+[[beamlines]]
+id = "absorption"
+series = "none"
+technique = "xas"
+folders = ["absorption"]
+output = "processed/absorption/{scan}"
+rescan_seconds = 2.0
+quiet_seconds = 1.0
+grace_seconds = 1.0
+timeout_seconds = 60.0
+
+[[beamlines.rules]]
+name = "several"
+match = ["**"]
+batch = { count = 6, seconds = 3.0 }
+
+[[beamlines]]
+id = "kinetics"
+series = "none"
+technique = "xas"
+folders = ["kinetics"]
+output = "processed/kinetics/{scan}"
+rescan_seconds = 1.0
+quiet_seconds = 3.0
+timeout_seconds = 60.0
+recipe = { standards = "redox", libraries = ["redox"] }
 """
 
 # only wires tell of its data
@@ -185,10 +225,10 @@ class Platform:
 def platform(tmp_path_factory):
     """Run a platform for the whole session; nothing of it is left afterwards."""
     folder = tmp_path_factory.mktemp("platform")
-    for name in ("incoming", "hasty", "quick", "wired"):
+    for name in ("incoming", "hasty", "quick", "spectra", "absorption", "kinetics", "wired"):
         (folder / name).mkdir()
     ports = {name: free_port() for name in ("publish", "documents", "epics")}
-    (folder / "dayseye.toml").write_text(SETTINGS + WIRED.format(**ports))
+    (folder / "dayseye.toml").write_text(SETTINGS + ABSORPTION + WIRED.format(**ports))
     environment = {
         "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
         "DAYSEYE_STATE": str(folder / "state"),
