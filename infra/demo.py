@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -157,8 +156,8 @@ class Demo:
             f"{len(rows) - len(wrong)} of {len(rows)} scans reduced and recorded, and near the "
             f"truth, in {time.monotonic() - self.started:.0f} s:"
         )
-        for claim, of_one in groupby(rows, key=lambda row: row.scan.claim):
-            right = [row.right for row in of_one]
+        for claim in dict.fromkeys(row.scan.claim for row in rows):
+            right = [row.right for row in rows if row.scan.claim == claim]
             say(f"  {sum(right)} of {len(right)} {claim}")
         for row in wrong:
             say(f"{row.scan.name}: {row.state} {row.reason} {row.found}, truly {row.scan.truth}")

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
 
-from infra.demo_scans import Absorption, Tomogram, TrueScan
+from infra.demo_scans import Absorption, Evolution, Tomogram, TrueScan
 from infra.simulator import beamline, truth
 from infra.simulator.xas import night as spectra
 from infra.simulator.xas import truth as spectra_truth
@@ -49,5 +49,15 @@ def spectra_night(raw: Path, truths: Path) -> Night:
     jobs = list(spectra.night(beamline.next_number(truths, "quick")))
     for job in jobs:
         spectra_truth.write(truths, job.plan)
-    known = [Absorption(scan.name, scan.e0, scan.fractions) for job in jobs for scan in job.scans]
+    known = [scan for job in jobs for scan in _known(job)]
     return Night(known, lambda: spectra.measure(jobs, raw))
+
+
+def _known(job: spectra.Job) -> list[TrueScan]:
+    """Return the scans of a job, and the series that they are if there are several."""
+    scans = job.scans
+    known: list[TrueScan] = [Absorption(scan.name, scan.e0, scan.fractions) for scan in scans]
+    if len(scans) == 1:
+        return known
+    name = f"{job.plan.name} series"
+    return [*known, Evolution(name, len(scans), scans[0].fractions, scans[-1].fractions)]

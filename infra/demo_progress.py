@@ -38,14 +38,15 @@ class Progress:
     @property
     def settled(self) -> bool:
         """Whether nothing more will happen by itself."""
-        return self.state in (RunState.COMPLETED, RunState.FAILED, DatasetState.QUARANTINED)
+        if self.state == RunState.COMPLETED:
+            return self.scan.is_whole(self.figures)
+        return self.state in (RunState.FAILED, DatasetState.QUARANTINED)
 
     @property
     def right(self) -> bool:
         """Whether the scan was reduced and recorded, and what was found is true."""
-        return (
-            self.state == RunState.COMPLETED and bool(self.verdict) and self.scan.fits(self.figures)
-        )
+        completed = self.settled and self.state == RunState.COMPLETED
+        return completed and bool(self.verdict) and self.scan.fits(self.figures)
 
     @property
     def found(self) -> str:

@@ -33,6 +33,10 @@ class TrueScan(Protocol):
         """Say in a few words what was found up to now."""
         ...
 
+    def is_whole(self, figures: Figures) -> bool:
+        """Tell whether a result is about all that was measured."""
+        ...
+
     def fits(self, figures: Figures) -> bool:
         """Tell whether that comes near the truth."""
         ...
@@ -56,6 +60,10 @@ class Tomogram:
         """Say where the axis was found."""
         axis = figures.get("rotation_axis")
         return "" if axis is None else f"axis {axis:.2f}"
+
+    def is_whole(self, figures: Figures) -> bool:
+        """Say yes: a scan is taken when it is complete."""
+        return True
 
     def fits(self, figures: Figures) -> bool:
         """Tell whether that is where it is."""
@@ -83,24 +91,67 @@ class Absorption:
     def found(self, figures: Figures) -> str:
         """Say which edge energy and composition were found."""
         e0 = figures.get("e0")
-        return "" if e0 is None else _said(e0, _fractions(figures))
+        return "" if e0 is None else _said(e0, _fractions(figures, "composition"))
+
+    def is_whole(self, figures: Figures) -> bool:
+        """Say yes: a scan is taken when it is complete."""
+        return True
 
     def fits(self, figures: Figures) -> bool:
         """Tell whether both are near the truth."""
-        e0, fractions = figures.get("e0"), _fractions(figures)
-        return (
-            e0 is not None
-            and abs(e0 - self.e0) <= EDGE_TOLERANCE
-            and fractions.keys() == self.fractions.keys()
-            and all(
-                abs(value - self.fractions[name]) <= FRACTION_TOLERANCE
-                for name, value in fractions.items()
-            )
+        e0 = figures.get("e0")
+        near = e0 is not None and abs(e0 - self.e0) <= EDGE_TOLERANCE
+        return near and _near(_fractions(figures, "composition"), self.fractions)
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """A series of XAS scans, and what the first and the last of them consist of."""
+
+    name: str
+    scans: int
+    first: Mapping[str, float]
+    last: Mapping[str, float]
+    technique: ClassVar[str] = "xas"
+    claim: ClassVar[str] = (
+        f"fractions of the first and the last scan of a series within {FRACTION_TOLERANCE}"
+    )
+
+    @property
+    def truth(self) -> str:
+        """How many scans, and how the composition changes."""
+        return _changed(self.scans, self.first, self.last)
+
+    def found(self, figures: Figures) -> str:
+        """Say how the composition was found to change."""
+        first, last = (_fractions(figures, f"composition_{end}") for end in ("first", "last"))
+        return _changed(figures.get("scans", 0), first, last) if first else ""
+
+    def is_whole(self, figures: Figures) -> bool:
+        """Tell whether all scans are in it: a series is reduced again as they come."""
+        return figures.get("scans") == self.scans
+
+    def fits(self, figures: Figures) -> bool:
+        """Tell whether the composition is near the truth at both ends."""
+        return _near(_fractions(figures, "composition_first"), self.first) and _near(
+            _fractions(figures, "composition_last"), self.last
         )
 
 
-def _fractions(figures: Figures) -> dict[str, float]:
-    return {name: found["fraction"] for name, found in figures.get("composition", {}).items()}
+def _fractions(figures: Figures, name: str) -> dict[str, float]:
+    return {compound: found["fraction"] for compound, found in figures.get(name, {}).items()}
+
+
+def _near(found: Mapping[str, float], true: Mapping[str, float]) -> bool:
+    return found.keys() == true.keys() and all(
+        abs(value - true[name]) <= FRACTION_TOLERANCE for name, value in found.items()
+    )
+
+
+def _changed(scans: int, first: Mapping[str, float], last: Mapping[str, float]) -> str:
+    """Say how much there is in the first and the last scan of what changes most."""
+    most = max(first, key=lambda name: abs(last[name] - first[name]))
+    return f"{scans} scans  {first[most]:.0%} to {last[most]:.0%} {most}"
 
 
 def _said(e0: float, fractions: Mapping[str, float]) -> str:

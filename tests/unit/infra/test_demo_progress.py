@@ -4,7 +4,12 @@ from io import StringIO
 from rich.console import Console
 
 from infra.demo_progress import Display, Progress, table
-from infra.demo_scans import Absorption, Tomogram
+from infra.demo_scans import Absorption, Evolution, Tomogram
+
+
+def fractions(**values):
+    return {name: {"fraction": value, "sigma": 0.01} for name, value in values.items()}
+
 
 REDUCED = Progress(
     Tomogram("scan_0001", axis=124.3),
@@ -20,23 +25,28 @@ SPECTRUM = Progress(
     "enter result",
     {
         "e0": 7121.2,
-        "composition": {
-            "Fe": {"fraction": 0.52, "sigma": 0.01},
-            "FeO": {"fraction": 0.48, "sigma": 0.01},
-            "Fe2O3": {"fraction": 0.0, "sigma": 0.01},
-        },
+        "composition": fractions(Fe=0.52, FeO=0.48, Fe2O3=0.0),
     },
     seconds=3.2,
     verdict="check",
 )
 
 
+SERIES = Progress(
+    Evolution("heated_0001 series", 5, {"Fe": 0.0, "FeO": 1.0}, {"Fe": 0.6, "FeO": 0.4}),
+    "completed",
+    "enter result",
+    {
+        "scans": 5,
+        "composition_first": fractions(Fe=0.01, FeO=0.99),
+        "composition_last": fractions(Fe=0.61, FeO=0.39),
+    },
+    verdict="ok",
+)
+
+
 def found(row, **figures):
     return replace(row, figures={**row.figures, **figures})
-
-
-def fractions(**values):
-    return {name: {"fraction": value, "sigma": 0.01} for name, value in values.items()}
 
 
 def test_a_tomogram_is_right_when_it_is_recorded_and_its_axis_is_near_the_truth():
@@ -54,6 +64,18 @@ def test_a_spectrum_is_right_when_its_edge_and_all_of_its_fractions_are_near_the
     assert not found(SPECTRUM, composition=fractions(Fe=0.5, FeO=0.5)).right
     assert not replace(SPECTRUM, figures={"e0": 7121.0}).right
     assert not replace(SPECTRUM, figures={}).right
+
+
+def test_a_series_is_settled_once_all_of_its_scans_are_in_it():
+    assert SERIES.settled
+    assert SERIES.right
+    assert not found(SERIES, scans=4).settled
+    assert not found(SERIES, scans=4).right
+    assert not found(SERIES, composition_last=fractions(Fe=0.65, FeO=0.35)).right
+    assert replace(SERIES, state="failed").settled
+    assert SERIES.found == "5 scans  1% to 61% Fe"
+    assert SERIES.scan.truth == "5 scans  0% to 60% Fe"
+    assert not replace(SERIES, figures={"scans": 2}).found
 
 
 def test_a_scan_that_waits_is_not_settled():
