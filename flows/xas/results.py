@@ -94,6 +94,9 @@ def _sweeps(result: Result) -> Group:
             "energy_shift": Named(alignment.shift + alignment.offset, "eV"),
             "energy_shift_errors": Named(alignment.sigma, "eV"),
             "counts": Named(counts, "", {"long_name": "1: counts, 0: left out"}),
+            "density": Named(
+                1 / sweeps.correlated**2, "", {"long_name": "points measured for one of the grid"}
+            ),
         },
         signal="norm",
         axes=[".", "energy"],

@@ -23,6 +23,7 @@ from tasks.xas.rebin import rebin
 from tasks.xas.survey import foil_grid
 
 _SPECTRUM, _FOIL = ("energy", "mu", "sigma"), ("foil_energy", "foil_mu")
+_GRID = ("energy", "density")
 
 
 @dataclass(frozen=True)
@@ -153,9 +154,10 @@ def fill_rows(order: RowsOrder, cores: int) -> list[Record]:
     return engine.records
 
 
-def energies_at(place: Place) -> F:
-    """Return the energies of a spectrum in eV, (points,)."""
-    return next(_taken((place,), ("energy",)))[0]
+def grid_at(place: Place) -> tuple[F, F]:
+    """Return the energies of a spectrum in eV, and points measured for each, (points,)."""
+    energy, density = next(_taken((place,), _GRID))
+    return energy, density
 
 
 def _read(path: str) -> Reduced | str:
@@ -168,7 +170,7 @@ def _read(path: str) -> Reduced | str:
 def _put(block: str, spectra: Sequence[Reduced | None]) -> None:
     """Put the arrays of spectra end to end, with where each ends."""
     together: dict[str, F] = {}
-    for name in (*_SPECTRUM, *_FOIL):
+    for name in {*_SPECTRUM, *_FOIL, *_GRID}:
         parts = [np.empty(0) if each is None else getattr(each, name) for each in spectra]
         together[name] = np.concatenate(parts)
         together[f"{name}_ends"] = np.cumsum([len(part) for part in parts])

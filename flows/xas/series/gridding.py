@@ -15,7 +15,7 @@ from flows.xas.types import Floats, Opened, Sweeps
 from tasks.algorithm import merge_records
 from tasks.io.scan import ScanReference
 from tasks.io.xas.elements import edge_energies
-from tasks.xas.series_block import RowsOrder, energies_at, fill_rows
+from tasks.xas.series_block import RowsOrder, fill_rows, grid_at
 
 _AT_A_TIME = 100  # scans that a worker brings onto the grid
 
@@ -27,8 +27,9 @@ def bring_onto_grid(run: Reduction, members: Members) -> Gridded:
     own = np.array([each.facts.offset for each in kept])
     shift = alignment.shift + alignment.offset - own
     low, high = grid_range(kept, shift)
-    grid = energies_at(kept[-1].place)
-    grid = grid[(grid >= low) & (grid <= high)]
+    energy, density = grid_at(kept[-1].place)
+    inside = (energy >= low) & (energy <= high)
+    grid = energy[inside]
     files = _files(scratch(run), len(kept), grid)
     orders = _orders(kept, shift, files)
     records = list(run.work_through("Scans onto one grid", fill_rows, orders))
@@ -36,7 +37,7 @@ def bring_onto_grid(run: Reduction, members: Members) -> Gridded:
     mu, sigma = (np.load(files[name], mmap_mode="r") for name in ("mu", "sigma"))
     steps = np.array([each.facts.edge_step for each in kept])
     noise = np.array([each.facts.noise for each in kept]) / steps
-    sweeps = Sweeps(grid, mu, noise, left_out={})
+    sweeps = Sweeps(grid, mu, noise, left_out={}, density=density[inside])
     return Gridded(opened, sweeps, sigma, alignment)
 
 

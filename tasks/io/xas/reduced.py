@@ -74,6 +74,8 @@ class Reduced:
         What the result says of it.
     energy, mu, sigma
         eV, merged absorption and its standard uncertainty, (points,).
+    density
+        Points measured for each of the grid, (points,).
     foil_energy, foil_mu
         Reference foil on the same scale, (foil points,); empty without one.
     """
@@ -82,6 +84,7 @@ class Reduced:
     energy: F
     mu: F
     sigma: F
+    density: F
     foil_energy: F
     foil_mu: F
 
@@ -99,6 +102,7 @@ def read_reduced(path: Path) -> Reduced:
         energy, mu, sigma = (
             _array(file, f"absorption/{name}") for name in ("energy", "mu", "mu_errors")
         )
+        told = f"{ENTRY}/sweeps/density" in file
         has_foil = f"{ENTRY}/energy_scale/foil" in file
         nothing = np.empty(0)
         return Reduced(
@@ -106,6 +110,7 @@ def read_reduced(path: Path) -> Reduced:
             energy=energy,
             mu=mu,
             sigma=sigma,
+            density=_array(file, "sweeps/density") if told else np.ones(len(energy)),
             foil_energy=_array(file, "energy_scale/foil_energy") if has_foil else nothing,
             foil_mu=_array(file, "energy_scale/foil_mu") if has_foil else nothing,
         )

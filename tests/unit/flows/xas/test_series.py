@@ -57,8 +57,8 @@ def test_the_composition_in_time_is_that_of_the_sample(reduce, scans):
     _, result = reduce(scans[::-1])
     composition = result.explained.interpreted.composition
     apart = composition.sweep_fractions - wanted(composition)
-    assert np.sqrt(np.mean(apart**2)) < 0.012
-    assert np.abs(apart).max() < 0.03
+    assert np.sqrt(np.mean(apart**2)) < 0.005
+    assert np.abs(apart).max() < 0.015
     assert (composition.sweep_sigma > 0).all()
     np.testing.assert_allclose(result.members.axis.values, np.arange(8.0))
     assert result.members.axis.unit == "min"
