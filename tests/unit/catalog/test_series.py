@@ -25,6 +25,7 @@ from catalog.provenance import build_crate, facts_of, prov_json
 from catalog.queries import DatasetFilter
 from catalog.reprocess import Wish, estimate
 from catalog.runs import Claim, OutputFile
+from catalog.runs.members import without_result
 from catalog.runs.series_runs import due, open_due, pause
 from catalog.sightings import SeriesMark, Sighting
 from catalog.states import Role
@@ -437,6 +438,29 @@ def test_what_is_set_aside_is_left_out_and_comes_back(
     (opened,) = look(engine)
     edges = select(Lineage.dataset_id).where(Lineage.run_id == opened)
     assert set(session.scalars(edges)) == {results[0], results[2]}
+
+
+def test_a_run_of_a_series_knows_verdicts_and_the_scans_that_get_no_result(
+    engine: Engine, session: Session, land: Scan, reduced: Scan, reduce: Scan, claim_of: ClaimOf
+) -> None:
+    reduced(1)
+    reduce(land(2), verdict="check")
+    failed = claim(engine, claim_of, land(3))
+    runs.fail(engine, failed, "the disk was away")
+    land(4, stage="broken", reason="truncated")
+    land(5)
+    aside = reduced(6)
+    with Session(engine) as other, other.begin():
+        quarantine.put(other, aside, actor="staff", reason="beam was lost")
+    look(engine)
+    series = the_series(session).id
+    taken = claim(engine, claim_of, series)
+    assert [each.verdict for each in taken.inputs] == ["ok", "check"]
+    assert without_result(session, series) == ["day-entry3", "day-entry4"]
+    with Session(engine) as other, other.begin():
+        recovery.retry(other, failed.run_id, "staff", "mended")
+    session.rollback()
+    assert without_result(session, series) == ["day-entry4"], "the other is tried again"
 
 
 def test_a_person_chooses_the_recipe_of_a_series_and_later_scans_keep_it(
