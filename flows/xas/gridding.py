@@ -17,7 +17,6 @@ from tasks.xas.rebin import three_region_grid
 from tasks.xas.sweep_block import SweepOrder, SweepResult, reduce_sweeps
 
 SCRATCH = ".scratch"
-_STANDS_STILL = 1.0  # eV
 _MISSING = 0.01  # share of the readings that may be no numbers
 
 
@@ -57,11 +56,6 @@ def bring_onto_grid(run: Reduction, recipe: Recipe, opened: Opened, alignment: A
 def _check_range(opened: Opened, low: float, high: float) -> None:
     if low < opened.nominal_e0 < high:
         return
-    if high - low < _STANDS_STILL:
-        raise DataError(
-            f"All points have the energy {low:.1f} eV: did the monochromator stand still, or is "
-            "another column the energy?"
-        )
     covered = "The scan goes" if opened.shape[0] == 1 else "What all sweeps cover goes"
     raise DataError(
         f"{covered} from {low:.1f} to {high:.1f} eV; the {opened.element} {opened.edge} edge, at "

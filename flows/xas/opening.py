@@ -19,10 +19,11 @@ from tasks.xas.steps import FEWEST, Steps, clarity, rising
 from tasks.xas.sweeps import Sweeps, find_sweeps_in
 
 _LOOKED_AT = 20  # sweeps from which element, edge and mode are told
+_STANDS_STILL = 1.0  # eV
 _SAME = 1.0  # eV by which energies of sweeps may differ that are averaged point by point
 _CLEAR = 5.0  # times the noise from point to point: a step that may be an edge
 _SMALLEST = 0.1  # of the largest step: an edge that is named and rises less is not there
-_NEAR, _WIDEST_GAP = (-20.0, 50.0), 6.0  # eV: about the edge, no two points may be farther apart
+_NEAR, _WIDEST_GAP = (-10.0, 50.0), 6.0  # eV: about the edge, no two points may be farther apart
 _SHORTEST = 0.8  # of the usual length: a sweep of a stream with less of it was cut off
 
 
@@ -122,6 +123,11 @@ def _looked_at(first: Absorption) -> _Curves:
             f"The scan has {first.mu.shape[1]} points, too few for a spectrum: it was stopped as "
             "it began. Repeat it."
         )
+    if np.ptp(first.energy) < _STANDS_STILL:
+        raise DataError(
+            f"All points have the energy {first.energy[0, 0]:.1f} eV: did the monochromator stand "
+            "still, or is another column the energy?"
+        )
     if np.isfinite(first.mu).sum(axis=1).max() < FEWEST:
         raise DataError(
             "There is no absorption to be seen: the readings are zero, negative or no numbers. Was "
@@ -185,12 +191,12 @@ def _rises(seen: _Curves, element: str | None, edge: str | None) -> bool:
 
 def _holes(seen: _Curves, nominal_e0: float) -> Doubts:
     """Say where points are missing that the edge's shape would need."""
-    energy = rising(seen.energy, seen.mu)[0] - nominal_e0
-    energy = energy[(energy > _NEAR[0]) & (energy < _NEAR[1])]
-    if len(energy) < 2 or np.diff(energy).max() <= _WIDEST_GAP:
+    energy = rising(seen.energy, seen.mu)[0]
+    near = np.clip(energy, nominal_e0 + _NEAR[0], nominal_e0 + _NEAR[1])
+    gaps = np.diff(near)
+    if gaps.max() <= _WIDEST_GAP:
         return {}
-    at = int(np.argmax(np.diff(energy)))
-    low, high = energy[at : at + 2] + nominal_e0
+    low, high = energy[int(np.argmax(gaps)) :][:2]
     told = f"There is no point between {low:.1f} and {high:.1f} eV: what lies between is guessed."
     return {"range": (told,)}
 

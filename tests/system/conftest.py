@@ -96,36 +96,6 @@ timeout_seconds = 60.0
 recipe = { standards = "redox", libraries = ["redox"] }
 """
 
-# spectra from anywhere, and a quick-scanning beamline that knows its standards
-ABSORPTION = """
-[[beamlines]]
-id = "absorption"
-series = "none"
-technique = "xas"
-folders = ["absorption"]
-output = "processed/absorption/{scan}"
-rescan_seconds = 2.0
-quiet_seconds = 1.0
-grace_seconds = 1.0
-timeout_seconds = 60.0
-
-[[beamlines.rules]]
-name = "several"
-match = ["**"]
-batch = { count = 6, seconds = 3.0 }
-
-[[beamlines]]
-id = "kinetics"
-series = "none"
-technique = "xas"
-folders = ["kinetics"]
-output = "processed/kinetics/{scan}"
-rescan_seconds = 1.0
-quiet_seconds = 3.0
-timeout_seconds = 60.0
-recipe = { standards = "redox", libraries = ["redox"] }
-"""
-
 # only wires tell of its data
 WIRED = """
 [[beamlines]]

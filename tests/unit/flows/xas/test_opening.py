@@ -40,7 +40,7 @@ def opened(path, **recipe):
 
 def text(folder, mu, energy=ENERGY, header=(), i0=1e5):
     """Write a scan as columns, as a beamline does."""
-    i0 = np.broadcast_to(i0, energy.shape) * (1 + 0.01 * np.sin(energy / 30))
+    i0 = np.broadcast_to(i0, energy.shape) * (1 + 0.01 * np.sin(np.arange(len(energy)) / 30))
     path = folder / "scan.dat"
     columns = np.column_stack([energy, i0, i0 * np.exp(-mu)])
     named = "\n".join([*header, "energy i0 itrans"])
@@ -121,11 +121,12 @@ def test_a_hole_about_the_edge_is_told(tmp_path):
     ("mu", "energy", "said"),
     [
         (edge(energy=ENERGY[:4]), ENERGY[:4], "4 points, too few"),
+        (edge(), 7112.0 + 0 * ENERGY, "All points have the energy 7112.0 eV"),
         (0.4 + 0 * ENERGY, ENERGY, "names no edge"),
         (0.4 + np.random.default_rng(1).normal(0, 0.01, len(ENERGY)), ENERGY, "out of the noise"),
         (edge(9100.0, ENERGY + 2000), ENERGY + 2000, "does not say which edge"),
     ],
-    ids=["few points", "flat", "noise", "an edge of nothing"],
+    ids=["few points", "one energy", "flat", "noise", "an edge of nothing"],
 )
 def test_what_shows_no_edge_is_refused_in_words(tmp_path, mu, energy, said):
     with pytest.raises(DataError, match=said):
