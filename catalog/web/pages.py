@@ -104,7 +104,7 @@ def dataset_page(
     """Show a dataset: verdict, pictures, figures, files, history, lineage."""
     with service.snapshot(viewer) as session:
         dataset = queries.dataset_detail(session, dataset_id, flow_run_url=service.flow_run_url)
-        lineage = queries.lineage(session, dataset_id)
+        lineage = queries.lineage(session, _drawn(dataset) if dataset else dataset_id)
     if dataset is None or lineage is None:
         raise not_found("dataset", dataset_id)
     return page(
@@ -115,6 +115,11 @@ def dataset_page(
         drawing=draw(lineage),
         rerun=_rerun(dataset, service),
     )
+
+
+def _drawn(dataset: DatasetDetail) -> UUID:
+    """Return whose lineage tells most: of a series, which is made of others' results, its own."""
+    return dataset.result.dataset_id if dataset.members and dataset.result else dataset.id
 
 
 def _rerun(dataset: DatasetDetail, service: Service) -> Rerun | None:

@@ -102,7 +102,7 @@ class World:
         with Session(self.engine) as session, session.begin():
             return record(session, Sighting(**values | about))
 
-    def begin(self, dataset_id: UUID, flow_run_id: str) -> Claim:
+    def begin(self, dataset_id: UUID, flow_run_id: str, *, flow: str = "ct-reduction") -> Claim:
         """Claim the run that waits for a dataset, as the flow does."""
         with Session(self.engine) as session:
             dispatch = session.connection().exec_driver_sql(
@@ -114,7 +114,7 @@ class World:
         return claim(
             self.engine,
             dataset_id=dataset_id,
-            flow="ct-reduction",
+            flow=flow,
             parameters={},
             dispatch_id=dispatch_id,
             flow_run_id=flow_run_id,

@@ -4,7 +4,13 @@ import re
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
+from catalog import recipes
+from catalog.models import Beamline, Series
+from catalog.runs.series_runs import open_due
+from catalog.sightings import SeriesMark
 from catalog.web.words import plain
 
 BROWSER = {"accept": "text/html,application/xhtml+xml"}
@@ -68,6 +74,26 @@ def test_a_result_that_must_be_looked_at(client, lives) -> None:
     html = read(client, f"/datasets/{lives.first}")
     assert_words(html, "Verdict: check", "The two methods differ by 3.2 px", "tooth v001")
     assert_words(html, f"dayseye reduce {lives.tooth}")
+
+
+def test_a_series_leads_to_its_scans_and_shows_the_lineage_of_its_result(
+    fresh_client, world
+) -> None:
+    with Session(world.engine) as session, session.begin():
+        recipes.publish_flow(session, "ct-series", "ct", "1", {"type": "object"})
+        session.execute(update(Beamline).values(series_flow="ct-series"))
+    day = SeriesMark("file", "day.h5")
+    for name in ("noon", "dusk"):
+        scan = world.land(name, series=day).dataset_id
+        world.finish(world.begin(scan, f"flow-run of {name}"))
+    with Session(world.engine) as session, session.begin():
+        series = session.scalars(select(Series.dataset_id)).one()
+        assert open_due(session, series) is not None
+    result = world.finish(world.begin(series, "flow-run of the day", flow="ct-series"))
+    html = read(fresh_client, f"/datasets/{series}")
+    assert_words(html, "day series", "2 scans", f'href="/?parent={series}">its scans</a>')
+    assert_words(html, f'href="/datasets/{result}">its result</a>', "noon v001", "dusk v001")
+    assert '<th scope="col">Digest</th>' not in html
 
 
 def test_a_scan_in_quarantine(client, lives) -> None:
