@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.simulator.xas import standards, truth
-from infra.simulator.xas.plan import NO_FAULTS, Faults, Sample, SeriesPlan
+from infra.simulator.xas.plan import NO_FAULTS, Faults, Sample, Scan, SeriesPlan
 from infra.simulator.xas.write import CARE, write_scan, write_series
 
 PROPOSAL = "2026-0117"
@@ -74,7 +75,9 @@ def night(number: int) -> Iterator[Job]:
             title="step scan of a mixture",
         )
         yield Job(step, [merged(step)], partial(write_scan, plan=step))
-    heated = _plan(f"heated_{number:04d}", number, sweeps=5, rates=(3.0, 1.5))
+    heated = _plan(
+        f"heated_{number:04d}", number, sweeps=5, rates=(3.0, 1.5), scan=Scan(seconds=60.0)
+    )
     yield Job(heated, single(heated), partial(write_series, plan=heated, form="bliss", seconds=5.0))
 
 
@@ -101,7 +104,10 @@ def single(plan: SeriesPlan) -> list[Expected]:
 
 def _plan(name: str, seed: int, **changes: object) -> SeriesPlan:
     plan = SeriesPlan(name=name, seed=seed, faults=NO_FAULTS, proposal=PROPOSAL)
-    return replace(plan, **changes).identified()
+    plan = replace(plan, **changes)
+    # it ends about now
+    began = datetime.now(UTC) - timedelta(seconds=plan.sweeps * plan.scan.seconds)
+    return replace(plan.identified(), started_at=began)
 
 
 def _expected(
