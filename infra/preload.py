@@ -26,6 +26,7 @@ software()
 # drawing takes a second to load, which each run would pay
 importlib.import_module("matplotlib.backends.backend_agg")
 importlib.import_module("matplotlib.font_manager")
+importlib.import_module("matplotlib.figure")
 
 run_child.FORK_SERVER = os.getpid()
 
