@@ -60,10 +60,9 @@ class Progress:
         return self.stage if self.stage and self.state == RunState.RUNNING else state
 
     def cells(self) -> list[str]:
-        """Return scan, technique, what was found, seconds, state and verdict as text."""
+        """Return scan, what was found, seconds, state and verdict as text."""
         seconds = "" if self.seconds is None else f"{self.seconds:.1f}"
-        scan = self.scan
-        return [scan.name, scan.technique, self.found, seconds, self.standing, self.verdict]
+        return [self.scan.name, self.found, seconds, self.standing, self.verdict]
 
 
 def read_progress(engine: Engine, scans: Mapping[str, TrueScan]) -> list[Progress]:
@@ -78,7 +77,7 @@ def read_progress(engine: Engine, scans: Mapping[str, TrueScan]) -> list[Progres
 
     Returns
     -------
-    One for each scan, also those that the catalogue does not know yet, by technique and name.
+    One for each scan, also those that the catalogue does not know yet, in the order given.
     """
     result = aliased(Dataset)
     statement = (
@@ -93,7 +92,7 @@ def read_progress(engine: Engine, scans: Mapping[str, TrueScan]) -> list[Progres
     with Session(engine) as session:
         for dataset, run, verdict in session.execute(statement):
             rows[dataset.name] = _progress(scans[dataset.name], dataset, run, verdict)
-    return sorted(rows.values(), key=lambda row: (row.scan.technique, row.scan.name))
+    return list(rows.values())
 
 
 def _progress(
@@ -149,7 +148,7 @@ class Display:
 def table(rows: Sequence[Progress], title: str) -> Table:
     """Make the table of the scans."""
     drawn = Table(title=title, title_justify="left")
-    for name in ("scan", "technique", "found", "seconds", "state", "verdict"):
+    for name in ("scan", "found", "seconds", "state", "verdict"):
         drawn.add_column(name, justify="right" if name == "seconds" else "left")
     for row in rows:
         drawn.add_row(*row.cells(), style=STYLES.get(row.state, ""))

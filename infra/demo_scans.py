@@ -10,13 +10,11 @@ Figures = Mapping[str, Any]
 AXIS_TOLERANCE = 0.5  # pixels
 EDGE_TOLERANCE = 0.5  # eV
 FRACTION_TOLERANCE = 0.03
-SHOWN = 0.01  # of the sample: what there is less of is not shown
 
 
 class TrueScan(Protocol):
     """A scan whose truth is known; `claim` says in words how near it must be found."""
 
-    technique: ClassVar[str]
     claim: ClassVar[str]
 
     @property
@@ -48,7 +46,6 @@ class Tomogram:
 
     name: str
     axis: float
-    technique: ClassVar[str] = "ct"
     claim: ClassVar[str] = f"rotation axis within {AXIS_TOLERANCE} px of the truth"
 
     @property
@@ -78,7 +75,6 @@ class Absorption:
     name: str
     e0: float
     fractions: Mapping[str, float]
-    technique: ClassVar[str] = "xas"
     claim: ClassVar[str] = (
         f"edge within {EDGE_TOLERANCE} eV and fractions within {FRACTION_TOLERANCE} of the truth"
     )
@@ -112,20 +108,19 @@ class Evolution:
     scans: int
     first: Mapping[str, float]
     last: Mapping[str, float]
-    technique: ClassVar[str] = "xas"
     claim: ClassVar[str] = (
         f"fractions of the first and the last scan of a series within {FRACTION_TOLERANCE}"
     )
 
     @property
     def truth(self) -> str:
-        """How many scans, and how the composition changes."""
-        return _changed(self.scans, self.first, self.last)
+        """How the composition changes."""
+        return _changed(self.first, self.last)
 
     def found(self, figures: Figures) -> str:
         """Say how the composition was found to change."""
         first, last = (_fractions(figures, f"composition_{end}") for end in ("first", "last"))
-        return _changed(figures.get("scans", 0), first, last) if first else ""
+        return _changed(first, last) if first else ""
 
     def is_whole(self, figures: Figures) -> bool:
         """Tell whether all scans are in it: a series is reduced again as they come."""
@@ -148,14 +143,15 @@ def _near(found: Mapping[str, float], true: Mapping[str, float]) -> bool:
     )
 
 
-def _changed(scans: int, first: Mapping[str, float], last: Mapping[str, float]) -> str:
+def _changed(first: Mapping[str, float], last: Mapping[str, float]) -> str:
     """Say how much there is in the first and the last scan of what changes most."""
     most = max(first, key=lambda name: abs(last[name] - first[name]))
-    return f"{scans} scans  {first[most]:.0%} to {last[most]:.0%} {most}"
+    return f"{first[most]:.0%} to {last[most]:.0%} {most}"
 
 
 def _said(e0: float, fractions: Mapping[str, float]) -> str:
-    """Say an edge energy and a composition, most of it first."""
-    ranked = sorted(fractions.items(), key=lambda each: -each[1])
-    parts = [f"{share:.0%} {name}" for name, share in ranked if share > SHOWN]
-    return f"{e0:.1f} eV  {' '.join(parts)}".rstrip()
+    """Say an edge energy, and what there is most of."""
+    if not fractions:
+        return f"{e0:.1f} eV"
+    most = max(fractions, key=lambda name: fractions[name])
+    return f"{e0:.1f} eV  {fractions[most]:.0%} {most}"
