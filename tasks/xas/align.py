@@ -10,6 +10,7 @@ the variable projection of G. H. Golub, V. Pereyra, SIAM J. Numer. Anal. 10, 413
 doi:10.1137/0710036).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -188,8 +189,7 @@ def align_series(
     The shifts have the median 0; what the common energy scale is worth is for `calibrate` to say.
     Parameters and errors are those of `align`.
     """
-    with np.errstate(invalid="ignore"):
-        reference = np.nanmedian(mu, axis=0)
+    reference = _over_sweeps(np.nanmedian, mu)
     first = align(energy, mu, reference, e0, window=window, reach=reach, noise=noise)
     good = ~first.at_border & np.isfinite(first.shift)
     if not good.any():
@@ -197,9 +197,17 @@ def align_series(
     moved = np.empty_like(mu[good])
     for row, shift, sweep in zip(moved, first.shift[good], mu[good], strict=True):
         row[:] = np.interp(energy - shift, energy, sweep)
-    reference = np.nanmean(moved, axis=0)
+    reference = _over_sweeps(np.nanmean, moved)
     found = align(energy, mu, reference, e0, window=window, reach=reach, noise=noise)
     return replace(found, shift=found.shift - np.nanmedian(found.shift[good]))
+
+
+def _over_sweeps(average: Callable[..., Any], mu: F) -> F:
+    """Average the sweeps point by point; NaN where none has a value."""
+    known = np.isfinite(mu).any(axis=0)
+    found = np.full(mu.shape[1], np.nan)
+    found[known] = average(mu[:, known], axis=0)
+    return found
 
 
 def _complete(energy: F, mu: F) -> tuple[F, B]:

@@ -27,6 +27,7 @@ _GUARD, _GUARD_XANES = 1.0, 3.0  # steps between neighbours that a glitch must e
 _RUN = 32  # points over which the noise is taken
 _MEDIAN = 0.6744897501960817  # median of |x| for white noise of 1
 _FINEST = 1e-6  # of the range of a spectrum: noise is never taken to be less
+_NOTHING = 1e-300  # instead of 0, which has no product with infinity
 _BLOCK = 128  # spectra at a time, so that temporary arrays stay in the cache
 
 
@@ -160,7 +161,7 @@ def _runs(xp: Any, grid: Host, mu: Array, least: Array, guard: Array, width: int
     at = [mu[:, shift : shift + inner] for shift in range(2 * around + width)]
     steps = [xp.abs(at[n + 1] - at[n]) for n in (0, 1, around + width, around + width + 1)]
     steps.append(xp.abs(at[around + width] - at[around - 1]))
-    largest = steps[0]
+    largest = xp.maximum(steps[0], xp.full_like(steps[0], _NOTHING))
     for step in steps[1:]:
         largest = xp.maximum(largest, step)
     sides = (around - 2, around - 1, around + width, around + width + 1)
