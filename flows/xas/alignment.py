@@ -16,6 +16,7 @@ from tasks.xas.calibrate import calibrate
 from tasks.xas.foils import FoilEnergy, foil_energies
 from tasks.xas.rebin import common_range
 from tasks.xas.standards import Foil
+from tasks.xas.steps import Steps, clarity, rising
 from tasks.xas.survey import Surveyed, align_foils, foil_grid, joined, survey_block
 
 SHARE_OF_WORKER = 0.25  # of a worker's memory for one block
@@ -23,6 +24,8 @@ MOST_SWEEPS = 500  # in a block: enough to be fast, few enough to show progress
 _SHORT_SWEEPS = 0.98  # share of the sweeps that must reach the ends of the grid
 _WITH_VALUES = 0.5  # share of the sweeps that must have values there
 _UNLIKELY = 4.0  # eV that a monochromator is off: it may as well be another foil
+_CLEAR = 5.0  # times the noise of the merged foil
+_BEFORE, _AFTER = -8.0, 25.0  # eV from the first inflection point: there the edge rises most
 _FARTHEST = 1500.0  # eV from the edge: no scan goes farther to show its foil
 
 
@@ -142,9 +145,20 @@ def _by_foil(recipe: Recipe, surveyed: Surveyed, foil: FoilEnergy) -> _Scale:
         return _Scale(shift, sigma, 0.0, np.nan, "", doubts, seen)
     table = None if recipe.foil_table == "auto" else recipe.foil_table
     scale = calibrate(grid, mean, foil.element, foil.edge, table)
+    _check_edge(grid, mean, scale.measured)
     seen = Foil(foil.element, scale.measured, scale.sigma, (grid, mean))
     calibrated = _shifted(seen, scale.offset)
     return _Scale(shift, sigma, scale.offset, scale.sigma, scale.foil.table, doubts, calibrated)
+
+
+def _check_edge(grid: Floats, foil: Floats, measured: float) -> None:
+    """Refuse a point of inflection that is not one of the edge: noise has many."""
+    energy, mu = rising(grid, foil)
+    main = Steps(energy, mu).largest()
+    if clarity(energy, mu) < _CLEAR:
+        raise DataError("its edge does not stand out of the noise.")
+    if not _BEFORE < main - measured < _AFTER:
+        raise DataError(f"its edge is at {main:.0f} eV, too far from where it should be.")
 
 
 def _shifted(foil: Foil, offset: float) -> Foil:
