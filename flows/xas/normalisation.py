@@ -111,7 +111,8 @@ def _windows(recipe: Recipe, energy: Floats, e0: float) -> Windows:
         for name in ("pre1", "pre2", "norm1", "norm2", "nnorm")
         if (value := getattr(recipe, name)) is not None
     }
-    return Windows(**{**vars(usual), **asked})
+    # the grid is finer about the edge than most scans are
+    return Windows(**{**vars(usual), **asked, "even_k": True})
 
 
 def _alpha(recipe: Recipe, opened: Opened) -> float | None:

@@ -4,6 +4,7 @@ import pytest
 
 from tasks.errors import DataError
 from tasks.xas.normalise import Windows, default_windows, normalise, normalise_sigma
+from tasks.xas.units import e_to_k, k_to_e
 
 GRID = np.r_[np.arange(6950, 7090, 5.0), np.arange(7090, 7150, 0.5), np.arange(7150, 7800, 4.0)]
 E0 = 7112.0
@@ -34,6 +35,26 @@ def test_flattened_spectra_are_level_above_the_edge():
     result = normalise(GRID, mu, E0, WINDOWS)
     assert np.abs(result.flat[:, GRID >= E0] - 1).max() < 1e-12
     assert np.array_equal(result.flat[:, GRID < E0], result.norm[:, GRID < E0])
+
+
+def test_a_grid_finer_about_the_edge_does_not_change_the_step():
+    scan = np.r_[
+        np.arange(6950, 7090, 5.0), np.arange(7090, 7130, 0.5), k_to_e(np.arange(2.2, 13, 0.05), E0)
+    ]
+    finer = np.r_[
+        np.arange(6950, 7090, 2.0), np.arange(7090, 7162, 0.2), k_to_e(np.arange(3.7, 13, 0.05), E0)
+    ]
+
+    def step(grid, even_k):
+        k = np.maximum(e_to_k(np.maximum(grid, E0), E0), 1e-3)
+        chi = 0.6 * np.sin(2 * 2 * k + 2) * np.exp(-0.05 * k**2) / k
+        mu = np.where(grid >= E0, 1 + chi, 0)[None]
+        windows = Windows(-150, -40, 25, 600, 2, even_k=even_k)
+        return float(normalise(grid, mu, E0, windows).edge_step[0])
+
+    measured = step(scan, False)
+    assert abs(step(finer, False) / measured - 1) > 0.02
+    assert abs(step(finer, True) / measured - 1) < 0.003
 
 
 def test_defaults_follow_the_scan():
