@@ -50,7 +50,8 @@ def bring_onto_grid(run: Reduction, recipe: Recipe, opened: Opened, alignment: A
         glitches=int(sum(part.glitches.sum() for part in parts)),
         density=np.mean([part.density for part in parts], axis=0),
     )
-    return _judged(opened, sweeps, sum(part.missing.sum() for part in parts))
+    missing = np.concatenate([part.missing for part in parts])
+    return _judged(opened, sweeps, float(missing[sweeps.kept].sum()))
 
 
 def _check_range(opened: Opened, low: float, high: float) -> None:
@@ -97,7 +98,7 @@ def _reduce(
 
 
 def _judged(opened: Opened, sweeps: Sweeps, missing: float) -> Sweeps:
-    """Say what was left out; refuse a scan of which nothing is left."""
+    """Say what was left out and what is missing elsewhere; refuse a scan of which nothing is left."""
     count, left_out = len(sweeps.mu), len(sweeps.left_out)
     why = next(iter(sweeps.left_out.values()), "")
     if left_out == count:
@@ -111,7 +112,7 @@ def _judged(opened: Opened, sweeps: Sweeps, missing: float) -> Sweeps:
         shown = ", ".join(str(number) for number in sorted(sweeps.left_out)[:8])
         more = " ..." if left_out > 8 else ""
         doubts.append(f"{left_out} of {count} sweeps are left out ({shown}{more}). {why}")
-    readings = count * opened.shape[1]
+    readings = (count - left_out) * opened.shape[1]
     if missing > _MISSING * readings:
         doubts.append(
             f"{missing:.0f} of {readings} readings are no numbers or not above zero: was the beam "
