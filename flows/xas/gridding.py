@@ -98,7 +98,7 @@ def _reduce(
 
 
 def _judged(opened: Opened, sweeps: Sweeps, missing: float) -> Sweeps:
-    """Say what was left out and what is missing elsewhere; refuse a scan of which nothing is left."""
+    """Say what was left out and what is missing; refuse a scan of which nothing is left."""
     count, left_out = len(sweeps.mu), len(sweeps.left_out)
     why = next(iter(sweeps.left_out.values()), "")
     if left_out == count:
