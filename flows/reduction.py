@@ -31,7 +31,7 @@ from flows.outputs import hand_over, output_file
 from flows.progress import Progress, chunks_in_order
 from flows.transient import is_transient
 from tasks.algorithm import Record
-from tasks.errors import DataError
+from tasks.errors import DataError, StillBeingWritten
 
 Order = TypeVar("Order")
 Chunk = TypeVar("Chunk")
@@ -288,6 +288,10 @@ def reduction(
     try:
         work.begin()
         yield work
+    except StillBeingWritten as error:
+        # this scan was complete: another one is being appended to its file
+        _end_badly(engine, claim, error)
+        raise
     except DataError as error:
         runs.fail(engine, claim, str(error), quarantine=True)
         raise

@@ -1,4 +1,4 @@
-"""Which errors are the services' and not the scan's: those runs are tried again."""
+"""Which errors pass by themselves and are not the scan's: those runs are tried again."""
 
 import errno
 
@@ -9,8 +9,10 @@ from distributed.scheduler import KilledWorker
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from flows.memory import causes
+from tasks.errors import StillBeingWritten
 
-_SERVICES = (
+_PASSING = (
+    StillBeingWritten,
     OperationalError,
     InterfaceError,
     CommClosedError,
@@ -34,10 +36,10 @@ def is_transient(error: BaseException) -> bool:
     Returns
     -------
     bool
-        True for a database, cluster or server that was away, for workers that died, and for a full
-        disk.
+        True for a database, cluster or server that was away, for workers that died, for a full
+        disk, and for a file that somebody writes.
     """
     return any(
-        isinstance(each, _SERVICES) or getattr(each, "errno", None) in _FULL
+        isinstance(each, _PASSING) or getattr(each, "errno", None) in _FULL
         for each in causes(error)
     )

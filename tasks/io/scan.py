@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,10 +14,11 @@ from typing import Any, Protocol, Self, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import DataError
+from tasks.errors import DataError, StillBeingWritten
 from tasks.io.entry import Entry
 
 READERS = "dayseye.readers"
+PATIENCE, RETRY = 30.0, 0.1  # s
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,27 @@ def open_scan(reference: ScanReference) -> Scan:
 
 
 def open_dataset(reference: ScanReference, technique: str) -> Any:
-    """Open a dataset read-only with that reader of a technique whose format it has."""
+    """
+    Open a dataset read-only with that reader of a technique whose format it has.
+
+    Raises
+    ------
+    StillBeingWritten
+        A writer still holds the file after 30 s: less is what appending another scan takes.
+    DataError
+        It cannot be read, or no installed reader knows its format.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _open(reference, technique)
+        except StillBeingWritten:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY)
+
+
+def _open(reference: ScanReference, technique: str) -> Any:
     known = readers_of(technique)
     if reference.format:
         if reference.format not in known:

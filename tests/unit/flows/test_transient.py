@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from flows.transient import is_transient
-from tasks.errors import DataError
+from tasks.errors import DataError, StillBeingWritten
 
 
 @pytest.mark.parametrize(
@@ -17,9 +17,10 @@ from tasks.errors import DataError
         httpx.ConnectError("refused"),
         ConnectionResetError(),
         OSError(errno.ENOSPC, "No space left on device"),
+        StillBeingWritten("held"),
     ],
 )
-def test_services_that_were_away_and_full_disks_are_tried_again(error: Exception) -> None:
+def test_what_passes_by_itself_is_tried_again(error: Exception) -> None:
     assert is_transient(error)
 
 
