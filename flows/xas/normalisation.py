@@ -43,9 +43,9 @@ def normalise_sweeps(run: Reduction, recipe: Recipe, opened: Opened, sweeps: Swe
             energy=sweeps.energy,
             mu=mu,
             sigma=sigma,
-            norm=_corrected(found.norm, alpha)[0],
+            norm=corrected(found.norm, alpha)[0],
             norm_sigma=np.asarray(errors.norm[0]),
-            flat=_corrected(found.flat, alpha)[0],
+            flat=corrected(found.flat, alpha)[0],
             pre_edge=np.asarray(found.pre_edge[0]),
             post_edge=np.asarray(found.post_edge[0]),
             e0=e0,
@@ -54,6 +54,7 @@ def normalise_sweeps(run: Reduction, recipe: Recipe, opened: Opened, sweeps: Swe
             windows=windows,
             norms=norms,
             edge_steps=steps,
+            alpha=alpha,
         )
     run.record("normalise", engine.records)
     doubts |= _doubts(opened, spectrum)
@@ -124,7 +125,8 @@ def _alpha(recipe: Recipe, opened: Opened) -> float | None:
     )
 
 
-def _corrected(norm: Any, alpha: float | None) -> Floats:
+def corrected(norm: Any, alpha: float | None) -> Floats:
+    """Return normalised spectra without over-absorption, if there is any."""
     return np.asarray(norm if alpha is None else correct_over_absorption(norm, alpha))
 
 
@@ -138,7 +140,7 @@ def _all_sweeps(
     for begin in range(0, shape[0], _ROWS):
         rows = slice(begin, begin + _ROWS)
         found = normalise(sweeps.energy, np.asarray(sweeps.mu[rows]), e0, windows)
-        norms[rows], steps[rows] = _corrected(found.norm, alpha), found.edge_step
+        norms[rows], steps[rows] = corrected(found.norm, alpha), found.edge_step
     norms.flush()
     return norms, steps
 

@@ -163,6 +163,8 @@ class Spectrum:
         Normalised sweeps, (sweeps, points), mapped from the disk.
     edge_steps : numpy.ndarray
         Of each sweep, (sweeps,).
+    alpha : float or None
+        For which over-absorption `norm`, `flat` and `norms` were corrected; None for none.
     doubts : dict
         Sentences by rule.
     """
@@ -181,6 +183,7 @@ class Spectrum:
     windows: Windows
     norms: Floats
     edge_steps: Floats
+    alpha: float | None = None
     doubts: Doubts = field(default_factory=Doubts)
 
 

@@ -56,7 +56,13 @@ class Missing:
 
 
 def missing_component(
-    energy: Host, spectra: Host, standards: Host, e0: float, *, least: float = 0.0015
+    energy: Host,
+    spectra: Host,
+    standards: Host,
+    e0: float,
+    *,
+    noise: Host | None = None,
+    least: float = 0.0015,
 ) -> Missing:
     """
     Look for structure in what the standards leave of a series.
@@ -67,6 +73,9 @@ def missing_component(
         Of the points fitted: eV (points,), (spectra, points) and (standards, points).
     e0
         Edge energy, eV.
+    noise
+        1 sigma of a point of each spectrum, (spectra,), if it is known; the fast part of the
+        residual says too little where points depend on their neighbours.
     least
         Root mean square structure that matters, in the unit of the spectra: spectra of one
         compound taken on different days agree no better.
@@ -80,6 +89,8 @@ def missing_component(
     slow, fast = _bases(energy, explained)
     coefficients, rest = spectra @ slow, spectra @ fast
     variance: Host = np.sum(rest**2, axis=1) / fast.shape[1]
+    if noise is not None:
+        variance = np.fmax(variance, noise**2)
     power: Host = np.sum(coefficients**2, axis=1)
     ratio: Host = power / variance / slow.shape[1]
     chance: Host = _special.fdtrc(slow.shape[1], fast.shape[1], ratio)

@@ -116,7 +116,8 @@ def align_foils(surveyed: Surveyed, foil_energy: float) -> tuple[Alignment, F]:
     Alignment
         Its shifts are what the neighbours in time agree on.
     numpy.ndarray
-        Mean absorption of the foil on that scale, on `foil_grid`, (points,).
+        Mean absorption of the foil on that scale, on `foil_grid`, (points,); NaN where no sweep
+        goes.
 
     Raises
     ------
@@ -154,8 +155,9 @@ def _mean(grid: F, foil: F, found: Alignment) -> F:
         row[:] = np.interp(grid, grid + shift, sweep, left=np.nan, right=np.nan)
     # at the ends, where shifted sweeps do not reach, those that do speak for all
     known = np.isfinite(moved)
+    count = known.sum(axis=0)
     total = np.sum(np.where(known, moved, 0.0), axis=0)
-    return total / np.maximum(known.sum(axis=0), 1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _range(energy: F) -> tuple[F, F]:

@@ -80,3 +80,14 @@ def test_a_beam_that_is_lost_for_good_ends_a_scan_and_no_series():
     assert one.energy == (7000.0, 7300.0)
     dark = np.array([[np.inf, -np.inf]])
     assert align_surveyed(Recipe(), surveyed(1, values=dark), None).energy == (7000.0, 7900.0)
+
+
+def test_a_foil_that_is_cut_off_before_its_edge_calibrates_where_it_is_seen():
+    """Where no sweep goes there is nothing, not an absorption of zero."""
+    shifts = 1.5 + np.linspace(-0.3, 0.3, 20)
+    foil = foils(shifts)
+    foil[:, FOIL.energy - 12 > GRID] = np.nan
+    found = align_surveyed(Recipe(), surveyed(20, foil), FOIL)
+    assert found.shift + found.offset == pytest.approx(-shifts, abs=0.1)
+    assert found.foil is not None and found.foil.spectrum is not None
+    assert np.isnan(found.foil.spectrum[1][:5]).all()

@@ -72,3 +72,20 @@ def test_a_single_spectrum_is_enough():
     found = missing_component(ENERGY, STRANGER[None] + 0.0, STANDARDS, E0)
     assert found.flagged
     assert found.chance[0] < 1e-6
+
+
+@pytest.mark.parametrize("extra", [0.0, 0.4])
+def test_points_between_those_measured_raise_no_alarm_where_the_noise_is_known(extra):
+    """The fast part of interpolated noise is small, its slow part is not."""
+    flagged = []
+    for seed in range(30):
+        spectra = series(6, 0.01, extra, seed)
+        between = np.stack([np.interp(ENERGY, ENERGY[::3], each[::3]) for each in spectra])
+        alone, known = (
+            missing_component(ENERGY, between, STANDARDS, E0, noise=noise)
+            for noise in (None, np.full(6, 0.01 * np.sqrt(3)))
+        )
+        flagged.append((alone.flagged, known.flagged))
+    alone, known = np.sum(flagged, axis=0)
+    assert alone >= 15
+    assert known >= 25 if extra else known <= 1
