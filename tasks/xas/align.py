@@ -139,10 +139,11 @@ def lines_and_parabolas() -> Inputs:
 
 def half_step_energy(energy: F, mu: F, e0: float) -> F:
     """
-    Find where each spectrum crosses the middle of its edge; an estimate of shifts of its own kind.
+    Find where each spectrum rises, on average; an estimate of shifts of its own kind.
 
     It shares nothing with the fit of `align`, so that it can check it: levels before and after the
-    edge, and a straight line through the points between 30 and 70 % of the rise.
+    edge, and the mean energy at which the spectrum passes the heights between 30 and 70 %, which
+    is an area, so that no point of the grid decides alone.
 
     Parameters
     ----------
@@ -161,17 +162,12 @@ def half_step_energy(energy: F, mu: F, e0: float) -> F:
     pre, post = (energy > e0 - 60) & (energy < e0 - 15), (energy > e0 + 25) & (energy < e0 + 80)
     near = (energy > e0 - 12) & (energy < e0 + 25)
     low, high = mu[:, pre].mean(axis=1), mu[:, post].mean(axis=1)
-    height = (mu[:, near] - low[:, None]) / (high - low)[:, None]
-    x = energy[near] - e0
-    first_above = np.argmax(height > 0.7, axis=1)[:, None]
-    rising = (height > 0.3) & (height < 0.7) & (np.arange(len(x)) < first_above)
-    weight = rising.astype(np.float64)
-    count = weight.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean_x, mean_y = weight @ x / count, (weight * height).sum(axis=1) / count
-        from_mean = weight * (x - mean_x[:, None])
-        slope = (from_mean * height).sum(axis=1) / (from_mean * (x - mean_x[:, None])).sum(axis=1)
-        return e0 + mean_x + (0.5 - mean_y) / slope
+        height = (mu[:, near] - low[:, None]) / (high - low)[:, None]
+    passed = (np.clip(height, 0.3, 0.7) - 0.3) / 0.4
+    found: F = energy[near][-1] - np.trapezoid(passed, energy[near], axis=1)
+    rises = (passed[:, 0] < 0.01) & (passed[:, -1] > 0.99)
+    return np.where(rises, found, np.nan)
 
 
 def align_series(
