@@ -309,5 +309,6 @@ class Result:
         parts = (self.opened, self.alignment, self.sweeps, self.spectrum, self.interpreted)
         for part in parts:
             for rule, sentences in part.doubts.items():
-                found[rule] = (*found.get(rule, ()), *sentences)
+                if sentences:
+                    found[rule] = (*found.get(rule, ()), *sentences)
         return found

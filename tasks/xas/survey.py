@@ -19,6 +19,7 @@ B = NDArray[np.bool_]
 
 FOIL_WINDOW = (-25.0, 45.0)
 _FOIL_STEP = 0.5  # eV
+_LIT = 0.8  # of the points about the edge must have a value
 _FIRST = 1000  # sweeps that make the foil's mean spectrum, against which all are aligned
 _AT_A_TIME = 4000  # sweeps aligned at once: bounds memory
 
@@ -80,8 +81,15 @@ def survey_block(block: Block, foil_energy: float | None, cores: int) -> Surveye
         foil = None
         if foil_energy is not None and seen.reference is not None:
             foil = rebin(seen.energy, seen.reference, foil_grid(foil_energy)).mu
+            foil[~_lit(seen.energy, seen.reference, foil_energy)] = np.nan
     rising = _rising(seen.energy)
     return Surveyed(block.first, low, high, rising, foil, engine.records, values)
+
+
+def _lit(energy: F, foil: F, foil_energy: float) -> B:
+    """Tell which sweeps have values about the foil's edge; what lies between a few is no foil."""
+    near = np.abs(energy - foil_energy) < FOIL_WINDOW[1]
+    return np.sum(near & np.isfinite(foil), axis=1) > _LIT * np.sum(near, axis=1)
 
 
 def joined(parts: Sequence[Surveyed]) -> Surveyed:

@@ -45,12 +45,17 @@ class Run:
         return LIBRARY
 
 
-def library_of(folder):
-    """Read spectra as ``dayseye library add`` does."""
+def library_of(folder, foils=True):
+    """Read spectra as ``dayseye library add`` does; forget what their foils say if asked to."""
     found = list(spectra_of([folder], Wish()))
     assert found, folder
     assert all(isinstance(each, Found) for each in found), found
-    return [SimpleNamespace(id=uuid4(), name=each.name, **each.values) for each in found]
+    library = [SimpleNamespace(id=uuid4(), name=each.name, **each.values) for each in found]
+    for each in library:
+        assert "foil" in each.metadata, each.name
+        if not foils:
+            del each.metadata["foil"]
+    return library
 
 
 def reduced(path, library, folder, recipe):
@@ -69,11 +74,11 @@ def walked(run, path, recipe):
     return Result(opened, alignment, sweeps, spectrum, None, "not asked", found)
 
 
-def simulated(plan, folder, **asked):
+def simulated(plan, folder, *, foils=True, **asked):
     """Measure a plan and its standards, reduce the series, and return truth and result."""
     standards = folder / "standards"
     standards.mkdir()
     write_standards(standards, plan)
     path = write_series(folder, plan)
     recipe = Recipe(**{"standards": LIBRARY, "libraries": [], **asked})
-    return truth.of(plan), reduced(path, library_of(standards), folder, recipe)
+    return truth.of(plan), reduced(path, library_of(standards, foils), folder, recipe)
