@@ -98,7 +98,7 @@ def seen(plan, *, foils=True, **recipe):
         found.sigma,
         missed,
         lost,
-        result.doubts,
+        {rule: told for rule, told in result.doubts.items() if told},
         judgement(result).verdict,
     )
 
@@ -133,7 +133,7 @@ def test_fractions_move_with_the_window_by_no_more_than_stated():
     found = [
         seen(planned(sample, 60, 2), norm1=float(norm1))
         for sample in SAMPLES
-        for norm1 in (25, 50, 75, 100, 150, 200)
+        for norm1 in (25, 50, 100, 150, 200)
     ]
     covered = np.mean([each.covered for each in found])
     worst = max(each.rms for each in found)
