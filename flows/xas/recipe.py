@@ -32,7 +32,7 @@ class Recipe(BaseModel):
 
     # -- what was measured
     mode: Literal["auto", "transmission", "fluorescence"] = Field(
-        default="auto", title="Mode", description="auto: as the data say, transmission first."
+        default="auto", title="Mode", description="auto: as the data say, else the clearer step."
     )
     element: str | None = Field(
         default=None, title="Element", description="Empty: as the data or the spectrum say."
