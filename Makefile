@@ -53,11 +53,12 @@ lint: $(READY) ## ruff, pyright and the layers between packages
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports --no-logo
 
+# Two at a time: most of a system test is waiting for a platform of its own process.
 unit: $(READY)
-	@$(BIN)/pytest tests/unit $(ARGS)
+	@$(BIN)/pytest tests/unit -n 2 --dist worksteal $(ARGS)
 
 system: $(READY)
-	@$(BIN)/pytest tests/system $(ARGS)
+	@$(BIN)/pytest tests/system -n 2 --dist loadfile $(ARGS)
 
 chaos: $(READY) ## Everything breaks while scans arrive (ARGS="--seed N" repeats a schedule)
 	@$(BIN)/pytest tests/chaos --timeout=2400 -s $(ARGS)

@@ -3,7 +3,10 @@
 import os
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, make_url
+from psycopg2.errors import IdleInTransactionSessionTimeout
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import OperationalError
 
 from catalog.errors import CatalogError
 from catalog.plain import to_json
@@ -11,6 +14,9 @@ from catalog.plain import to_json
 # A lock for with_for_update that leaves foreign keys free to point at the row.
 LOCK = {"key_share": True}
 DSN_VARIABLE = "DAYSEYE_CATALOG_DSN"
+# A process that hangs in the middle of a transaction would keep its locks for ever, and whoever
+# comes to recover its run would wait for them: so long after its last word the database ends it.
+IDLE_SECONDS = 45
 
 
 def connect(dsn: str, application_name: str = "dayseye", **options: Any) -> Engine:
@@ -28,18 +34,35 @@ def connect(dsn: str, application_name: str = "dayseye", **options: Any) -> Engi
     Returns
     -------
     Engine
-        One that speaks UTC and notices a connection that a restart of the database has cut.
+        One that speaks UTC, notices a connection that a restart of the database has cut, and holds
+        no lock for longer than ``IDLE_SECONDS`` after its process has stopped working.
     """
-    return create_engine(
+    settings = f"-c timezone=UTC -c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+    engine = create_engine(
         make_url(dsn).set(drivername="postgresql+psycopg2"),
         pool_pre_ping=True,
         json_serializer=to_json,
         connect_args={
             "application_name": application_name,
-            "options": "-c timezone=UTC",
+            "options": settings,
             "connect_timeout": 10,
         },
         **options,
+    )
+    event.listen(engine, "handle_error", _ended_by_the_database)
+    return engine
+
+
+def _ended_by_the_database(context: ExceptionContext) -> OperationalError | None:
+    """Tell a session that was ended for its silence as any other connection that is gone."""
+    if not isinstance(context.original_exception, IdleInTransactionSessionTimeout):
+        return None
+    context.is_disconnect = True
+    return OperationalError(
+        context.statement,
+        context.parameters,
+        context.original_exception,
+        connection_invalidated=True,
     )
 
 

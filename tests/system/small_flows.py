@@ -7,7 +7,9 @@ from pathlib import Path
 from uuid import UUID
 
 from prefect import flow
+from sqlalchemy import text
 
+from catalog.connection import engine_from_environment
 from flows.ct.recipe import Recipe
 from flows.reduction import reduction
 
@@ -41,3 +43,14 @@ def claim_and_hold(path: Path, dataset: UUID) -> None:
     with reduction("ct-reduction", dataset, Recipe(), "a test", None):
         path.write_text(f"{time.time()} {os.getpid()}")
         time.sleep(600)
+
+
+@flow
+def claim_and_lock(path: Path, dataset: UUID) -> None:
+    """Claim a run of a dataset, and stay in the middle of a transaction that holds its rows."""
+    rows = text("SELECT id FROM run WHERE dataset_id = :dataset FOR UPDATE")
+    with reduction("ct-reduction", dataset, Recipe(), "a test", None):
+        with engine_from_environment().connect() as connection:
+            connection.execute(rows, {"dataset": dataset})
+            path.write_text(f"{time.time()} {os.getpid()}")
+            time.sleep(600)

@@ -92,13 +92,13 @@ def test_reprocess_asks_once_and_its_results_are_new_versions(platform):
 
 @pytest.fixture
 def held(platform, tmp_path):
-    """Let a flow claim a run of a dataset and stay; return its flow run and its process."""
+    """Let a flow claim a run and stay in a transaction; return its flow run and its process."""
     name = f"for-{tmp_path.name}"
     platform.drop_scan(name, seed=7)
     ended(platform, name)
     note = tmp_path / "held"
     flow_run = platform.start(
-        "claim_and_hold", path=str(note), dataset=str(platform.dataset(name).id)
+        "claim_and_lock", path=str(note), dataset=str(platform.dataset(name).id)
     )
     platform.wait_for(lambda: note.exists() and note.read_text(), 60, "the claim")
     return name, flow_run, int(note.read_text().split()[1])
@@ -107,7 +107,7 @@ def held(platform, tmp_path):
 def test_a_process_that_hangs_is_ended_and_its_run_done_again(platform, held):
     name, flow_run, pid = held
     os.kill(pid, signal.SIGSTOP)
-    platform.wait_for(lambda: not psutil.pid_exists(pid), 120, "its end")
+    platform.wait_for(lambda: not psutil.pid_exists(pid), 150, "its end")
     run = ended(platform, name)
     first, second = attempts(platform, run)
     assert "hung" in first.reason
