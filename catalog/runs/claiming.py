@@ -1,6 +1,6 @@
 """Claiming a run: the first act of a flow. Each claim is an attempt with the newest token."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from catalog.models import (
 )
 from catalog.runs import members
 from catalog.runs.opening import current_run, open_run, reducible
+from catalog.samples import SAMPLE_FIELDS
 from catalog.states import AttemptState, Lane, RunState
 
 WHOLE = ("data", "series")
@@ -61,6 +62,10 @@ class Claim:
     ``output_folder`` is the folder of this version, which belongs to this run alone. Nothing is
     entered in the catalogue for it while the run is not completed: a folder that stands there all
     the same was left by a crash between its renaming and the commit, and may be replaced.
+
+    ``sample_facts`` has what the catalogue knows of the sample, by the names of
+    `catalog.samples.SAMPLE_FIELDS`, in their units; what it does not know is not in it. ``folders``
+    are those in which the beamline's data land.
     """
 
     run_id: UUID
@@ -84,6 +89,8 @@ class Claim:
     output_mode: str
     already_completed: bool
     derived_id: UUID | None
+    sample_facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    folders: tuple[Path, ...] = ()
 
     @property
     def partial_folder(self) -> Path:
@@ -324,7 +331,16 @@ def _claim_of(session: Session, run: Run, attempt: Attempt) -> Claim:
         output_mode=beamline.output_mode,
         already_completed=run.state == RunState.COMPLETED,
         derived_id=derived,
+        sample_facts=_facts(sample),
+        folders=tuple(Path(folder) for folder in beamline.folders),
     )
+
+
+def _facts(sample: Sample | None) -> dict[str, Any]:
+    if sample is None:
+        return {}
+    values = {name: getattr(sample, name) for name in SAMPLE_FIELDS}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _group(beamline: Beamline, proposal: Proposal | None) -> str:
