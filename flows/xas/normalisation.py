@@ -12,6 +12,7 @@ from flows.xas.types import Doubts, Floats, Opened, Spectrum, Sweeps
 from tasks.algorithm import Engine
 from tasks.errors import DataError
 from tasks.xas.edge import find_e0
+from tasks.xas.mback import Matched, mback
 from tasks.xas.merge import merge
 from tasks.xas.normalise import Windows, default_windows, normalise, normalise_sigma
 from tasks.xas.over_absorption import correct_over_absorption, over_absorption_alpha
@@ -21,6 +22,7 @@ _ROWS = 2000  # sweeps normalised at a time
 _LEAST_PRE, _LEAST_POST = 20.0, 40.0  # eV that are needed to tell an edge step well
 _WEAK = 10.0  # times its uncertainty: an edge step below that is doubtful
 _THICK = 3.5  # edge step in transmission above which pinholes and harmonics distort
+_AGREE = 0.05  # of the edge step: what lines and tables usually differ by at most
 _LOWEST, _HIGHEST = -10.0, 40.0  # eV of the edge found from the tabulated one
 
 
@@ -55,6 +57,7 @@ def normalise_sweeps(run: Reduction, recipe: Recipe, opened: Opened, sweeps: Swe
             norms=norms,
             edge_steps=steps,
             alpha=alpha,
+            matched=_matched(recipe, opened, sweeps.energy, mu, e0, windows),
         )
     run.record("normalise", engine.records)
     doubts |= _doubts(opened, spectrum)
@@ -116,6 +119,14 @@ def _windows(recipe: Recipe, energy: Floats, e0: float) -> Windows:
     return Windows(**{**vars(usual), **asked, "even_k": True})
 
 
+def _matched(
+    recipe: Recipe, opened: Opened, energy: Floats, mu: Floats, e0: float, windows: Windows
+) -> Matched | None:
+    if not recipe.mback:
+        return None
+    return mback(energy, mu[None], opened.element, e0, windows)
+
+
 def _alpha(recipe: Recipe, opened: Opened) -> float | None:
     if recipe.over_absorption is None or opened.mode != "fluorescence":
         return None
@@ -172,4 +183,13 @@ def _doubts(opened: Opened, spectrum: Spectrum) -> Doubts:
             f"The edge step of {step:.2f} is high for transmission: the sample is so thick that "
             "harmonics and pinholes can flatten the spectrum.",
         )
+    elif spectrum.matched is not None and abs(_matched_step(spectrum) / step - 1) > _AGREE:
+        doubts["edge-step"] = (
+            f"Matched with the tables the edge step is {_matched_step(spectrum):.4g}, not "
+            f"{step:.4g}: the range before or after the edge is short or bent; set its windows.",
+        )
     return doubts
+
+
+def _matched_step(spectrum: Spectrum) -> float:
+    return float(spectrum.matched.edge_step[0]) if spectrum.matched is not None else np.nan

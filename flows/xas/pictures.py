@@ -62,6 +62,7 @@ def _spectrum(run: Reduction, result: Result) -> str:
         flat=spectrum.flat,
         e0=spectrum.e0,
         edge_step=spectrum.edge_step,
+        matched=None if spectrum.matched is None else np.asarray(spectrum.matched.norm[0]),
     )
     draw_spectrum(run.output("spectrum.png", "preview", PNG), curves, _title(run, result.opened))
     return "spectrum.png"

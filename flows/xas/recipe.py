@@ -108,6 +108,12 @@ class Recipe(BaseModel):
         title="Post-edge order",
         description="Degree of the polynomial. Empty: by the range.",
     )
+    mback: bool = Field(
+        default=False,
+        title="Match with the tables",
+        description="Normalise by the element's tabulated absorption too (MBACK), as a second "
+        "opinion of the edge step.",
+    )
     rbkg: float = Field(
         default=1.0, gt=0, title="Rbkg (Å)", description="Below that, R is background."
     )

@@ -33,6 +33,8 @@ def quality(result: Result) -> dict[str, Any]:
     if alignment.table:
         figures["energy_offset_ev"] = round(alignment.offset, 4)
         figures["foil_table"] = alignment.table
+    if spectrum.matched is not None:
+        figures["edge_step_mback"] = _figure(float(spectrum.matched.edge_step[0]))
     if result.exafs is not None:
         figures["chi_r_peak_angstrom"] = round(result.exafs.r_peak, 3)
     return figures | _interpreted(result)

@@ -1,6 +1,6 @@
-"""The files of an XAS result: NXxas with everything in it, and XDI for other programs."""
+"""The files of an XAS result: NXxas with everything in it, XDI and Athena for other programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ from flows.reduction import Reduction
 from flows.xas.recipe import Recipe
 from flows.xas.types import Alignment, Composition, Exafs, Result
 from tasks.io.spectra import Facts
+from tasks.io.xas.athena_writer import AthenaGroup, write_athena
 from tasks.io.xas.nxxas_writer import Blocks, Group, Named, NXxasEntry, write_nxxas
 from tasks.io.xas.xdi_writer import Column, XdiSpectrum, write_xdi
 
-HDF5, TEXT = "application/x-hdf5", "text/plain"
+HDF5, TEXT, GZIP = "application/x-hdf5", "text/plain", "application/gzip"
 _ROWS = 2000  # sweeps written at a time
+_MOST_GROUPS = 100  # sweeps in an Athena project: it is read whole, by eye
 
 
 def write(run: Reduction, recipe: Recipe, result: Result) -> None:
@@ -24,6 +26,7 @@ def write(run: Reduction, recipe: Recipe, result: Result) -> None:
     stem = run.claim.output_folder.parent.name
     _write_nxxas(run.output(f"{stem}_xas.h5", "spectrum", HDF5), run, recipe, result)
     _write_xdi(run.output(f"{stem}.xdi", "spectrum", TEXT), run, result)
+    _write_athena(run.output(f"{stem}.prj", "spectrum", GZIP), run, recipe, result)
 
 
 def _write_nxxas(path: Path, run: Reduction, recipe: Recipe, result: Result) -> None:
@@ -37,6 +40,17 @@ def _write_nxxas(path: Path, run: Reduction, recipe: Recipe, result: Result) -> 
         groups |= _exafs(recipe, result.exafs)
     if result.interpreted.composition is not None:
         groups |= _composition(result, result.interpreted.composition)
+    if spectrum.matched is not None:
+        groups["mback"] = Group(
+            {
+                "energy": Named(spectrum.energy, "eV"),
+                "norm": Named(np.asarray(spectrum.matched.norm[0])),
+                "table": Named(np.asarray(spectrum.matched.table)),
+                "edge_step": Named(float(spectrum.matched.edge_step[0])),
+            },
+            signal="norm",
+            axes=["energy"],
+        )
     groups["reduction"] = Group(
         {
             "recipe": Named(recipe.model_dump_json()),
@@ -204,6 +218,56 @@ def _write_xdi(path: Path, run: Reduction, result: Result) -> None:
     )
     comments = [f"Normalised, merged from {len(result.sweeps.kept)} sweeps; run {run.claim.run_id}"]
     write_xdi(path, XdiSpectrum(spectrum.energy, columns, facts, comments=comments))
+
+
+def _write_athena(path: Path, run: Reduction, recipe: Recipe, result: Result) -> None:
+    """Write the merged spectrum, and its sweeps while they are few, as Athena would keep them."""
+    spectrum, sweeps = result.spectrum, result.sweeps
+    name = run.claim.dataset_name
+    merged = (f"{len(sweeps.kept)} sweeps merged", f"run {run.claim.run_id}")
+    groups = [_athena_group(name, recipe, result, spectrum.mu, merged, spectrum.sigma)]
+    if 1 < len(sweeps.kept) <= _MOST_GROUPS:
+        rows = ((int(number), np.asarray(sweeps.mu[number])) for number in sweeps.kept)
+        groups += [
+            _athena_group(f"{name} sweep {number}", recipe, result, mu, merged[1:])
+            for number, mu in rows
+            if np.isfinite(mu).all()
+        ]
+    write_athena(path, groups)
+
+
+def _athena_group(
+    label: str,
+    recipe: Recipe,
+    result: Result,
+    mu: NDArray[np.float64],
+    titles: Sequence[str],
+    sigma: NDArray[np.float64] | None = None,
+) -> AthenaGroup:
+    spectrum, windows = result.spectrum, result.spectrum.windows
+    parameters: dict[str, float | str] = {
+        "bkg_pre1": windows.pre1,
+        "bkg_pre2": windows.pre2,
+        "bkg_nor1": windows.norm1,
+        "bkg_nor2": windows.norm2,
+        "bkg_nnorm": windows.nnorm + 1,  # Athena counts the terms, not the degree
+        "bkg_rbkg": recipe.rbkg,
+        "bkg_kw": recipe.kweight,
+    }
+    if result.exafs is not None:
+        low, high = result.exafs.k_range
+        parameters |= {"fft_kmin": low, "fft_kmax": high}
+    return AthenaGroup(
+        label=label,
+        energy=spectrum.energy,
+        mu=mu,
+        element=result.opened.element,
+        edge=result.opened.edge,
+        e0=spectrum.e0,
+        sigma=sigma,
+        parameters=parameters,
+        titles=titles,
+    )
 
 
 def _started(told: object) -> datetime | None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.io.spectra import Mode, ScanReference
+from tasks.xas.mback import Matched
 from tasks.xas.normalise import Windows
 from tasks.xas.standards import Foil, Scale
 
@@ -165,6 +166,8 @@ class Spectrum:
         Of each sweep, (sweeps,).
     alpha : float or None
         For which over-absorption `norm`, `flat` and `norms` were corrected; None for none.
+    matched : Matched or None
+        The merged spectrum normalised by the tables (MBACK), where the recipe asks for it.
     doubts : dict
         Sentences by rule.
     """
@@ -184,6 +187,7 @@ class Spectrum:
     norms: Floats
     edge_steps: Floats
     alpha: float | None = None
+    matched: Matched | None = None
     doubts: Doubts = field(default_factory=Doubts)
 
 

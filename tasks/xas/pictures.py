@@ -41,6 +41,8 @@ class Curves:
         As `tasks.xas.normalise` returns them, (points,).
     e0, edge_step
         Edge energy in eV, and edge step.
+    matched
+        The spectrum normalised by the tables, (points,), if it was.
     """
 
     energy: Host
@@ -52,6 +54,7 @@ class Curves:
     flat: Host
     e0: float
     edge_step: float
+    matched: Host | None = None
 
 
 def draw_spectrum(path: Path, curves: Curves, title: str) -> Path:
@@ -90,6 +93,10 @@ def _draw_edge(axes: Any, curves: Curves, near: Host) -> None:
     energy = curves.energy[near]
     axes.plot(energy, curves.norm[near], color=COLOURS[0], linewidth=_THICK, label="normalised")
     axes.plot(energy, curves.flat[near], color=_GREY, linewidth=_THIN, label="flattened")
+    if curves.matched is not None:
+        axes.plot(
+            energy, curves.matched[near], color=COLOURS[1], linewidth=_THIN, label="by tables"
+        )
     axes.axvline(curves.e0, color=ACCENT, linewidth=_THIN, linestyle=(0, (6, 4)))
     label_axes(axes, "energy (eV)", "normalised absorption")
     draw_legend(axes)

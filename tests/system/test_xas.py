@@ -15,6 +15,7 @@ from catalog.models import Dataset
 from infra.simulator.xas import cases, truth
 from infra.simulator.xas.plan import NO_FAULTS, Scan, SeriesPlan
 from infra.simulator.xas.write import write_series, write_standards
+from tasks.io.probe import probe
 from tests.system.spectra import dayseye, file_of, result_of, wait_until_settled
 
 SERIES = SeriesPlan(name="redox", sweeps=60, scan=Scan(points=1000), seed=7)
@@ -137,7 +138,8 @@ def test_every_scan_of_a_growing_file_is_reduced_once(platform, simulated):
 def test_a_rerun_with_other_parameters_is_a_new_version(platform, simulated):
     wait_until_settled(platform, "redox")
     before, metadata = result_of(platform, "redox")
-    asked = ("--set", "nnorm=1", "--set", "kmax=9", "--reason", "a line will do")
+    asked = ("--set", "nnorm=1", "--set", "kmax=9", "--set", "mback=true")
+    asked += ("--reason", "a line will do")
     dayseye(platform, "reduce", "redox", *asked)
     platform.wait_for(lambda: len(platform.runs("redox")) == 2, 30)
     wait_until_settled(platform, "redox")
@@ -149,6 +151,18 @@ def test_a_rerun_with_other_parameters_is_a_new_version(platform, simulated):
     assert after.quality["e0_ev"] == before.quality["e0_ev"]
     with h5py.File(file_of(platform, "kinetics", "redox", 2)) as file:
         assert file["entry/chi_r/kmax"][()] == 9
+        assert np.isfinite(file["entry/mback/norm"][()]).all()
+    assert after.quality["edge_step_mback"] == pytest.approx(after.quality["edge_step"], rel=0.05)
+    assert "edge_step_mback" not in before.quality
+
+
+def test_the_result_opens_as_an_athena_project(platform, simulated):
+    wait_until_settled(platform, "redox")
+    verdict, _ = result_of(platform, "redox")
+    entries = probe(file_of(platform, "kinetics", "redox", suffix=".prj"), technique="xas")
+    assert len(entries) == 1 + verdict.quality["sweeps"]
+    assert entries[0].metadata["element"] == "Fe"
+    assert [each.problem for each in entries if each.problem] == []
 
 
 def test_the_form_of_the_flow_has_titles_and_choices(platform):
