@@ -1,0 +1,1 @@
+"""Total scattering: from detector images to the pair distribution function."""
