@@ -1,0 +1,387 @@
+"""
+From the image of a calibrant to the geometry of a detector, or a reason why not.
+
+The centre comes first, from the directions of the rings alone; then the distance, at which rings
+lie where the calibrant has them; then a fit to control points, ring by ring and azimuth by azimuth.
+A fit that converged is not believed for that: it must explain the pattern.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.errors import DataError
+from tasks.pdf.calibrants import d_spacings
+from tasks.pdf.geometry import Geometry
+from tasks.pdf.ring_centre import find_centres, fit_directions
+from tasks.pdf.ring_check import Evidence, profile, weigh
+from tasks.pdf.ring_distance import Match, fit_ridges, ring_angles, scan_distances
+from tasks.pdf.ring_model import Plane
+from tasks.pdf.ring_points import Fit, find_control_points, fit_points
+from tasks.pdf.ring_ridges import Ridges, find_ridges
+
+F = NDArray[np.float64]
+B = NDArray[np.bool_]
+
+_FEW_RIDGES = 60
+_FEW_RINGS = 4
+_TRIED = 3  # planes that are fitted to control points
+_SAME = 0.03  # relative difference of distances that are one
+_MARGIN = 0.3  # nats per point above the next best distance
+_MISFIT = 1.0  # pixels, root mean square
+_SECTOR = 0.7  # pixels, mean over an eighth of the azimuth
+_EXPLAINED = 0.85  # of the peaks
+_MISSED = 0.25  # of the rings that should be seen
+_CENTRE = 3.0  # pixels, error of the beam centre
+_DISTANCE = 0.01  # relative error of the distance
+_TELLS = 0.02  # relative error of the wavelength with which it can be checked
+_FAR = 0.15  # relative difference from the distance that was given
+
+
+@dataclass(frozen=True)
+class Ring:
+    """
+    One ring of the calibrant on the detector.
+
+    Attributes
+    ----------
+    d
+        A.
+    two_theta
+        rad, where it should be.
+    points
+        Control points on it.
+    misfit
+        rad, mean over them of where it is less where it should be.
+    """
+
+    d: float
+    two_theta: float
+    points: int
+    misfit: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    A geometry and what speaks for it.
+
+    Attributes
+    ----------
+    geometry
+        The best that was found; None if there were no rings to start from. Not to be used unless
+        accepted: see `trusted`.
+    rings
+        Those with control points, from the innermost.
+    residual_rad
+        Root mean square misfit of the control points; NaN if there are none.
+    sigma
+        1 sigma of ``distance`` (m), ``centre1``, ``centre2`` (m), ``rot1``, ``rot2`` (rad) and, as
+        if it were fitted too, ``wavelength`` (A).
+    accepted
+        Whether the rings bear the geometry out.
+    reason
+        A sentence: what fits, or what does not.
+    calibrant
+        Its name.
+    """
+
+    geometry: Geometry | None
+    rings: tuple[Ring, ...]
+    residual_rad: float
+    sigma: dict[str, float]
+    accepted: bool
+    reason: str
+    calibrant: str
+
+    def trusted(self) -> Geometry:
+        """
+        Return the geometry.
+
+        Raises
+        ------
+        DataError
+            If it was not accepted.
+        """
+        if not self.accepted or self.geometry is None:
+            raise DataError(self.reason)
+        return self.geometry
+
+
+def calibrate(
+    image: NDArray[Any],
+    calibrant: str,
+    pixel: tuple[float, float],
+    *,
+    wavelength: float,
+    start: Geometry | None = None,
+    mask: B | None = None,
+    refine_wavelength: bool = False,
+    orientation: int = 3,
+) -> Calibration:
+    """
+    Find the geometry of a detector from the rings of a calibrant.
+
+    Parameters
+    ----------
+    image
+        Counts, shape (rows, columns).
+    calibrant
+        Name, see `tasks.pdf.calibrants`.
+    pixel
+        m, height and width of a pixel.
+    wavelength
+        A.
+    start
+        Where the detector is thought to be; one more candidate, and where the rings cannot tell
+        distance from wavelength its distance is what the one found is compared with.
+    mask
+        True where a pixel is left out, same shape.
+    refine_wavelength
+        Fit it too; only where rings reach far out does that lead anywhere.
+    orientation
+        pyFAI's and EXIF's number (1..4) of how the image lies; 3 is pyFAI's usual one.
+
+    Raises
+    ------
+    DataError
+        If the calibrant is not known.
+    """
+    spacings = d_spacings(calibrant)
+    counts, valid = _upright(image, mask, orientation)
+    task = _Task(counts, valid, calibrant, spacings, pixel, wavelength, start, refine_wavelength)
+    found = task.solve()
+    if found.geometry is None:
+        return found
+    return replace(
+        found, geometry=replace(found.geometry, orientation=orientation, shape=image.shape)
+    )
+
+
+def _upright(image: NDArray[Any], mask: B | None, orientation: int) -> tuple[F, B]:
+    """Turn an image so that its indices grow along pyFAI's axes, and tell which pixels count."""
+    counts = np.asarray(image, np.float64)
+    valid = np.isfinite(counts) if mask is None else np.isfinite(counts) & ~np.asarray(mask, bool)
+    if np.issubdtype(image.dtype, np.integer):
+        valid &= (counts >= 0) & (counts < np.iinfo(image.dtype).max)
+    valid &= (counts != -1) & (counts != -2)  # how Pilatus images mark gaps and dead pixels
+    rows = -1 if orientation in (1, 2) else 1
+    columns = -1 if orientation in (1, 4) else 1
+    return np.where(valid, counts, 0.0)[::rows, ::columns], valid[::rows, ::columns]
+
+
+@dataclass(frozen=True)
+class _Task:
+    counts: F
+    valid: B
+    calibrant: str
+    spacings: F
+    pixel: tuple[float, float]
+    wavelength: float
+    start: Geometry | None
+    refine_wavelength: bool
+
+    def solve(self) -> Calibration:
+        ridges = find_ridges(self.counts, self.valid, self.pixel)
+        if len(ridges.x1) < _FEW_RIDGES:
+            return self._refused("No rings are to be seen in the image: it is dark or even.")
+        matches = self._matches(ridges)
+        results = [self._judge(match, ridges) for match in matches[:_TRIED]]
+        return next((result for result in results if result.accepted), results[0])
+
+    def _matches(self, ridges: Ridges) -> list[Match]:
+        """Return planes on whose rings ridges lie, best first, each distance once."""
+        rings = ring_angles(self.spacings, self.wavelength)
+        planes = fit_directions(ridges, find_centres(ridges))
+        candidates = [m for plane in planes for m in scan_distances(ridges, plane, rings)]
+        if self.start is not None:
+            candidates += scan_distances(ridges, _plane(self.start), rings)
+            candidates.append(Match(_plane(self.start), 0.0))
+        fitted = [fit_ridges(ridges, match, rings) for match in candidates]
+        fitted.sort(key=lambda match: -match.score)
+        kept: list[Match] = []
+        for match in fitted:
+            if not any(_same(match.plane, other.plane) for other in kept):
+                kept.append(match)
+        return kept
+
+    def _judge(self, match: Match, ridges: Ridges) -> Calibration:
+        fit = self._fit(match.plane, free=False)
+        if fit is None:
+            return self._refused(
+                f"No distance was found at which {self.calibrant} has its rings where the image "
+                f"has some: the calibrant or the wavelength may be another one, or these are no "
+                f"rings."
+            )
+        free = self._fit(fit.plane, free=True) or fit
+        used = free if self.refine_wavelength else fit
+        rings = ring_angles(self.spacings, used.wavelength)
+        evidence = weigh(profile(self.counts, self.valid, used.plane, self.pixel), rings)
+        objection = (
+            self._scatter(used)
+            or self._unexplained(evidence)
+            or self._ambiguous(used, ridges, rings)
+            or self._wavelength_off(fit, free)
+        )
+        return self._result(used, free, evidence, objection)
+
+    def _fit(self, plane: Plane, *, free: bool) -> Fit | None:
+        """Look for control points and fit, until they move no more."""
+        wavelength, fit = self.wavelength, None
+        for _ in range(4):
+            rings = ring_angles(self.spacings, wavelength)
+            points = find_control_points(self.counts, self.valid, plane, rings, self.pixel)
+            fit = fit_points(points, plane, self.spacings, wavelength, free_wavelength=free)
+            if fit is None:
+                return None
+            moved = np.abs(fit.plane.two_theta(points.x1, points.x2) - points.two_theta)
+            plane, wavelength = fit.plane, fit.wavelength
+            if np.median(moved / points.pixel) < 0.02:
+                break
+        return fit
+
+    def _scatter(self, fit: Fit) -> str:
+        """Object to control points that lie off their rings, all or in one direction, or too few."""
+        off = fit.misfit / fit.points.pixel
+        seen = np.unique(fit.points.ring)
+        if len(seen) < _FEW_RINGS:
+            return f"Only {len(seen)} rings are clear; at least {_FEW_RINGS} are needed."
+        if (rms := float(np.sqrt(np.mean(off**2)))) > _MISFIT:
+            return f"The rings are off by {rms:.1f} pixels from where {self.calibrant} has them."
+        eighth = np.floor((fit.points.azimuth + np.pi) / (np.pi / 4)).astype(int) % 8
+        for part in range(8):
+            here = off[eighth == part]
+            if len(here) >= 10 and abs(float(here.mean())) > _SECTOR:
+                return (
+                    f"Towards {45 * part - 157.5:.0f} degrees of azimuth the rings are off by "
+                    f"{here.mean():.1f} pixels: the detector is not flat, or the fit is wrong."
+                )
+        sigma = np.sqrt(np.diag(fit.covariance))
+        if max(sigma[:2]) > _CENTRE * max(self.pixel) or sigma[2] > _DISTANCE * fit.plane.distance:
+            return (
+                f"The rings leave the distance open by {1e3 * sigma[2]:.1f} mm and the beam centre "
+                f"by {1e3 * max(sigma[:2]):.2f} mm: too little of them is on the detector."
+            )
+        return ""
+
+    def _unexplained(self, evidence: Evidence) -> str:
+        """Object to peaks without a ring and rings without a peak."""
+        seen, missed = int(evidence.seen.sum()), int(evidence.missed.sum())
+        if seen < _FEW_RINGS:
+            return f"Only {seen} rings are clear; at least {_FEW_RINGS} are needed."
+        part = evidence.explained / max(evidence.peaks, 1)
+        if min(part, evidence.explained_intensity) < _EXPLAINED:
+            return (
+                f"{evidence.peaks - evidence.explained} of {evidence.peaks} peaks of the pattern "
+                f"are not of {self.calibrant}: it may be another calibrant or wavelength."
+            )
+        if missed > _MISSED * (seen + missed):
+            return (
+                f"{missed} of {seen + missed} rings that {self.calibrant} should have are missing: "
+                f"it may be another calibrant or wavelength."
+            )
+        return ""
+
+    def _ambiguous(self, fit: Fit, ridges: Ridges, rings: F) -> str:
+        """Object if another distance explains the ridges nearly as well."""
+        best = fit_ridges(ridges, Match(fit.plane, 0.0), rings).score
+        others = [
+            fit_ridges(ridges, match, rings)
+            for match in scan_distances(ridges, fit.plane, rings)
+            if not _same(match.plane, fit.plane)
+        ]
+        others = [match for match in others if not _same(match.plane, fit.plane)]
+        second = max(others, key=lambda match: match.score, default=None)
+        if second is not None and best - second.score < _MARGIN:
+            return (
+                f"The rings fit {fit.plane.distance:.4f} m and {second.plane.distance:.4f} m "
+                f"nearly as well: more of them are needed."
+            )
+        return ""
+
+    def _wavelength_off(self, fit: Fit, free: Fit) -> str:
+        """Object if the rings' spacing contradicts the wavelength, or else distance the start's."""
+        if len(free.covariance) < 6:
+            return ""
+        error = float(np.sqrt(free.covariance[5, 5]))
+        off = abs(free.wavelength - self.wavelength)
+        if not self.refine_wavelength and off > max(5 * error, 0.005 * self.wavelength):
+            return (
+                f"The rings are spaced as at {free.wavelength:.4f} ± {error:.4f} Å, not at "
+                f"{self.wavelength:.4f} Å: the wavelength or the calibrant is another one."
+            )
+        if self.start is not None and error > _TELLS * self.wavelength:
+            given = _plane(self.start).distance
+            if abs(fit.plane.distance / given - 1) > _FAR:
+                return (
+                    f"The rings lead to {fit.plane.distance:.3f} m, not {given:.3f} m as given. At "
+                    f"these angles a wrong wavelength or calibrant looks like another distance: "
+                    f"check all three."
+                )
+        return ""
+
+    def _result(self, fit: Fit, free: Fit, evidence: Evidence, objection: str) -> Calibration:
+        names = ("centre1", "centre2", "distance", "rot1", "rot2")
+        error = np.sqrt(np.diag(fit.covariance))
+        sigma = {name: float(value) for name, value in zip(names, error, strict=False)}
+        if len(free.covariance) == 6:
+            sigma["wavelength"] = float(np.sqrt(free.covariance[5, 5]))
+        residual = float(np.sqrt(np.mean(fit.misfit**2)))
+        reason = objection or self._praise(fit, residual, sigma)
+        rings = _rings(fit, self.spacings)
+        geometry = self._geometry(fit)
+        return Calibration(geometry, rings, residual, sigma, not objection, reason, self.calibrant)
+
+    def _praise(self, fit: Fit, residual: float, sigma: dict[str, float]) -> str:
+        count = len(np.unique(fit.points.ring))
+        pixels = float(np.sqrt(np.mean((fit.misfit / fit.points.pixel) ** 2)))
+        text = (
+            f"{count} rings of {self.calibrant} fit to {pixels:.2f} pixels "
+            f"({np.rad2deg(residual):.4f} degrees) at {len(fit.points.ring)} points."
+        )
+        if sigma.get("wavelength", np.inf) > _TELLS * self.wavelength:
+            text += (
+                " The wavelength is as given: at these angles it cannot be told from the distance."
+            )
+        return text
+
+    def _geometry(self, fit: Fit) -> Geometry:
+        distance, poni1, poni2 = fit.plane.poni()
+        rot3 = self.start.rot3 if self.start else 0.0  # rings say nothing of it
+        return Geometry(
+            distance,
+            poni1,
+            poni2,
+            fit.plane.rot1,
+            fit.plane.rot2,
+            rot3,
+            *self.pixel,
+            fit.wavelength,
+            None,
+            3,
+            self.start.detector if self.start else "",
+        )
+
+    def _refused(self, reason: str) -> Calibration:
+        return Calibration(None, (), float("nan"), {}, False, reason, self.calibrant)
+
+
+def _plane(geometry: Geometry) -> Plane:
+    return Plane.from_poni(
+        geometry.distance, geometry.poni1, geometry.poni2, geometry.rot1, geometry.rot2
+    )
+
+
+def _same(one: Plane, other: Plane) -> bool:
+    return abs(np.log(one.distance / other.distance)) < _SAME
+
+
+def _rings(fit: Fit, spacings: F) -> tuple[Ring, ...]:
+    angles = ring_angles(spacings, fit.wavelength)
+    return tuple(
+        Ring(float(spacings[i]), float(angles[i]), int(here.sum()), float(fit.misfit[here].mean()))
+        for i in np.unique(fit.points.ring)
+        if (here := fit.points.ring == i).any()
+    )

@@ -1,0 +1,221 @@
+"""Control points: where, azimuth by azimuth, each ring lies, and the plane fitted to them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.optimize  # pyright: ignore[reportMissingTypeStubs]
+from numpy.typing import NDArray
+
+from tasks.pdf.ring_distance import ring_angles, to_nearest
+from tasks.pdf.ring_model import Plane
+
+_optimize: Any = scipy.optimize
+
+F = NDArray[np.float64]
+I = NDArray[np.intp]  # noqa: E741 - beside F
+B = NDArray[np.bool_]
+
+_SECTORS = 120  # about the beam
+_WINDOW = 8.0  # pixels to either side of a ring: the ring, and background beside it
+_ROOM = 8.0  # pixels to the next ring, or else neither is used
+_INNER = 0.55  # of the window: the ring itself
+_CLEAR = 6.0  # sigma of the background that a ring's intensity must exceed
+_STRAY = 4.0  # times the typical misfit: an outlier
+_FLOOR = 0.1  # pixels: no point is trusted better than that
+
+
+@dataclass(frozen=True)
+class ControlPoints:
+    """
+    Where rings were found.
+
+    Attributes
+    ----------
+    ring
+        Which ring, shape (points,).
+    x1, x2
+        m in the plane, shape (points,), close to the ring.
+    two_theta
+        rad, what the plane that was looked with gives there, less how far the point lies off the
+        ring: a plane fits if it gives this angle.
+    sigma
+        rad, shape (points,).
+    azimuth
+        rad, shape (points,).
+    pixel
+        rad per pixel there, shape (points,).
+    """
+
+    ring: I
+    x1: F
+    x2: F
+    two_theta: F
+    sigma: F
+    azimuth: F
+    pixel: F
+
+    def some(self, which: Any) -> "ControlPoints":
+        """Keep some of the points."""
+        kept = (self.ring, self.x1, self.x2, self.two_theta, self.sigma, self.azimuth, self.pixel)
+        return ControlPoints(*(each[which] for each in kept))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A plane drawn onto control points; `values` and `covariance` are of the plane's five numbers
+    and, if it was free, the wavelength."""
+
+    plane: Plane
+    wavelength: float
+    covariance: F
+    points: ControlPoints
+    misfit: F  # rad, shape (points,)
+
+
+def find_control_points(
+    image: F, valid: B, plane: Plane, rings: F, pixel: tuple[float, float]
+) -> ControlPoints:
+    """
+    Find the centre of gravity of each ring in each of 120 sectors about the beam.
+
+    Parameters
+    ----------
+    image, valid
+        Counts and which pixels may be used, shape (rows, columns).
+    plane
+        Good to a few pixels.
+    rings
+        2theta, rad, increasing.
+    pixel
+        m.
+    """
+    x1 = (np.arange(image.shape[0]) + 0.5)[:, None] * pixel[0]
+    x2 = (np.arange(image.shape[1]) + 0.5)[None, :] * pixel[1]
+    two_theta = plane.two_theta(x1, x2)
+    nearest, off = to_nearest(two_theta, rings)
+    width = max(pixel) * np.cos(two_theta) ** 2 / plane.distance  # rad per pixel
+    off /= width
+    used = valid & (np.abs(off) < _WINDOW)
+    at1, at2 = (a[used] for a in np.broadcast_arrays(x1, x2))
+    sector = ((plane.azimuth(at1, at2) / (2 * np.pi) + 0.5) * _SECTORS).astype(np.intp) % _SECTORS
+    ring, off, width, counts = nearest[used], off[used], width[used], image[used]
+    room = _room(rings)[ring] / width
+    window = np.minimum(_WINDOW, 0.5 * room)
+    kept = (room > _ROOM) & (np.abs(off) < window)
+    cell = (ring * _SECTORS + sector)[kept]
+    values = (x[kept] for x in (off, window, counts, at1, at2, width))
+    return _centres_of_gravity(cell, len(rings) * _SECTORS, plane, *values)
+
+
+def _room(rings: F) -> F:
+    gaps = np.diff(rings, prepend=-np.inf, append=np.inf)
+    return np.minimum(gaps[:-1], gaps[1:])
+
+
+def _centres_of_gravity(
+    cell: I,
+    cells: int,
+    plane: Plane,
+    off: F,
+    window: F,
+    counts: F,
+    at1: F,
+    at2: F,
+    width: F,
+) -> ControlPoints:
+    inner = np.abs(off) < _INNER * window
+
+    def total(which: B, values: F | None = None) -> F:
+        weights = None if values is None else values[which]
+        return np.bincount(cell[which], weights, minlength=cells).astype(float)
+
+    def mean(which: B, values: F) -> F:
+        return total(which, values) / np.maximum(total(which), 1)
+
+    left, right = ~inner & (off < 0), ~inner & (off > 0)
+    run = mean(right, off) - mean(left, off)
+    slope = (mean(right, counts) - mean(left, counts)) / np.where(run == 0, 1, run)
+    base = mean(~inner, counts) - slope * mean(~inner, off)
+    excess = counts - base[cell] - slope[cell] * off
+    noise = mean(~inner, excess**2)
+    number, strength = total(inner), total(inner, excess)
+    full = (total(left) >= 4) & (total(right) >= 4) & (number >= 8)
+    clear = full & (strength > _CLEAR * np.sqrt(number * noise)) & (strength > 0)
+    safe = np.where(clear, strength, 1)
+    offset = total(inner, excess * off) / safe
+    spread = np.sqrt(noise * total(inner, off**2) + total(inner, np.abs(excess) * off**2)) / safe
+    x1, x2 = total(inner, excess * at1) / safe, total(inner, excess * at2) / safe
+    clear &= np.abs(offset) < 0.5 * _INNER * _WINDOW
+    x1, x2, offset, spread = x1[clear], x2[clear], offset[clear], spread[clear]
+    per_pixel = mean(inner, width)[clear]
+    return ControlPoints(
+        np.flatnonzero(clear) // _SECTORS,
+        x1,
+        x2,
+        plane.two_theta(x1, x2) - offset * per_pixel,
+        np.hypot(spread, _FLOOR) * per_pixel,
+        plane.azimuth(x1, x2),
+        per_pixel,
+    )
+
+
+def fit_points(
+    points: ControlPoints,
+    start: Plane,
+    spacings: F,
+    wavelength: float,
+    *,
+    free_wavelength: bool = False,
+) -> Fit | None:
+    """
+    Draw a plane onto control points by least squares; strays are left out.
+
+    Parameters
+    ----------
+    points
+        Of at least three rings, or there is no fit.
+    start
+        As the points were looked for with.
+    spacings
+        d of the rings, A.
+    wavelength
+        A.
+    free_wavelength
+        Whether it is fitted too.
+    """
+    kept = points
+    at = np.append(start.values(), wavelength)[: 6 if free_wavelength else 5]
+    scale = np.array([1e-3, 1e-3, 1e-2 * start.distance, 0.01, 0.01, 0.01 * wavelength])[: len(at)]
+    misfit = jacobian = np.empty(0)
+    for _ in range(3):
+        if len(kept.ring) < 3 * len(at) or len(np.unique(kept.ring)) < 3:
+            return None
+
+        def residuals(values: F, kept: ControlPoints = kept) -> F:
+            return misfits(kept, values, spacings, wavelength) / kept.sigma
+
+        fit = _optimize.least_squares(residuals, at, x_scale=scale, loss="soft_l1", max_nfev=30)
+        at, jacobian = fit.x, fit.jac
+        misfit = misfits(kept, at, spacings, wavelength)
+        size = np.abs(misfit / kept.pixel)
+        good = size < _STRAY * max(1.4826 * float(np.median(size)), 0.05)
+        if good.all():
+            break
+        kept = kept.some(good)
+    misfit = misfits(kept, at, spacings, wavelength)
+    chi2 = float(np.mean((misfit / kept.sigma) ** 2))
+    curvature = (jacobian * scale).T @ (jacobian * scale)
+    covariance = np.linalg.pinv(curvature) * np.outer(scale, scale) * max(chi2, 1e-6)
+    plane = Plane(*(float(value) for value in at[:5]))
+    return Fit(plane, float(at[5]) if free_wavelength else wavelength, covariance, kept, misfit)
+
+
+def misfits(points: ControlPoints, values: F, spacings: F, wavelength: float) -> F:
+    """Return how far (rad) points lie outside of their rings for a plane and a wavelength."""
+    off = Plane(*values[:5]).two_theta(points.x1, points.x2) - points.two_theta
+    if len(values) == 6:
+        sines = values[5] / (2 * spacings[points.ring])
+        off = off - 2 * np.arcsin(sines.clip(max=1.0))
+        off = off + ring_angles(spacings, wavelength)[points.ring]
+    return off
