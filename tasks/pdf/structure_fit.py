@@ -345,7 +345,9 @@ def _summarise(crystals: Sequence[Crystal], model: Model, data: _Data, result: A
     reduced = misfit / max(independent - len(values), 1.0)
     worse = reduced if data.sigma is None else max(1.0, reduced)
     jacobian: F = np.asarray(result.jac, dtype=np.float64)
-    covariance = np.linalg.pinv(jacobian.T @ jacobian) * (data.per_independent * worse)
+    covariance = (
+        np.asarray(np.linalg.pinv(jacobian.T @ jacobian), np.float64) * data.per_independent * worse
+    )
     calculated = Model(crystals, data.r, model.setting).calculate(values)
     rw = np.sqrt(np.sum((data.g - calculated) ** 2) / np.sum(data.g**2))
     bound = tuple(

@@ -1,0 +1,206 @@
+"""
+Components of a series: patterns that are nowhere negative, and how much of each a frame holds.
+
+The factors are found by non-negative matrix factorisation (D. D. Lee, H. S. Seung, Nature 401, 788
+(1999)) with scikit-learn's coordinate descent. How many there are follows from the noise: singular
+values of the series above the largest one that noise alone would have. Best on I(Q) or F(Q), whose
+points are independent; points of G(r) are not, so their number of independent ones must be told.
+
+A factorisation is not unique: any mixture of two components in which nothing becomes negative fits
+as well (rotational ambiguity). Components are pure phases only if each phase has, somewhere in the
+series, a frame without the others, and somewhere in the pattern a point of its own.
+"""
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tasks.errors import DataError
+from tasks.io.spectra import F
+from tasks.pdf.similarity import comparable, frame_noise
+
+_SEED = 0  # results must not change from run to run
+_MOST = 12  # components that can still be told apart
+_CLEAR = 1.05  # times the noise's largest singular value
+_TINY_SHARE = 1e-3  # of the largest value: negative values below are noise
+
+AMBIGUITY = (
+    "Components are not unique: they are pure phases only if each phase is alone in some frame and "
+    "has a point of the pattern to itself."
+)
+
+
+@dataclass(frozen=True)
+class Components:
+    """
+    Components of a series.
+
+    Attributes
+    ----------
+    weights
+        Amount of each component in each frame, not negative, scaled so that their sum is as near 1
+        as possible in all frames; shape (frames, components).
+    shapes
+        The components, on the scale of the patterns, `offset` included; shape (components, points).
+    offset
+        What was taken off each point to make the patterns non-negative, shape (points,).
+    kept
+        Points that have a value in all patterns, which `shapes` are given for, shape (all points,).
+    residual
+        Root mean square of what a frame's components leave, shape (frames,).
+    singular_values
+        Of the patterns in units of the noise, largest first.
+    threshold
+        The largest singular value of noise alone.
+    reason
+        Why so many components, and how the patterns were made non-negative.
+    """
+
+    weights: F
+    shapes: F
+    offset: F
+    kept: Any
+    residual: F
+    singular_values: F
+    threshold: float
+    reason: str
+    ambiguity: str = AMBIGUITY
+
+    @property
+    def number(self) -> int:
+        """How many components there are."""
+        return self.weights.shape[1]
+
+
+def components(
+    patterns: F,
+    sigma: F | None = None,
+    *,
+    number: int | None = None,
+    independent: float | None = None,
+) -> Components:
+    """
+    Factor a series into components.
+
+    Parameters
+    ----------
+    patterns
+        I(Q), F(Q) or G(r), shape (frames, points); points that lack a value somewhere are left out.
+    sigma
+        1 sigma, shape (points,) or (frames, points); from neighbouring frames when left out.
+    number
+        How many components; told from the noise when left out.
+    independent
+        How many points of a pattern are independent: r range times Qmax over pi for G(r); all when
+        left out.
+
+    Returns
+    -------
+    Components
+
+    Raises
+    ------
+    DataError
+        If there are fewer than 3 frames (5 without a sigma), or not more frames than components.
+    """
+    kept = np.all(np.isfinite(patterns), axis=0)
+    data = comparable(patterns)
+    if len(data) < 3:
+        raise DataError(f"Components need at least 3 patterns; the series has {len(data)}.")
+    noise = _noise(data, sigma, kept)
+    values, threshold = _singular_values(data, noise, independent)
+    counted = int(np.sum(values > _CLEAR * threshold))
+    chosen = number or min(max(counted, 1), _MOST)
+    if chosen >= len(data):
+        raise DataError(f"{len(data)} patterns cannot be factored into {chosen} components.")
+    offset, how = _offset(data)
+    amounts, shapes = _factor((data - offset) / noise, chosen)
+    scale = _closure(amounts)
+    weights, shapes = amounts * scale, shapes / scale[:, None] * noise
+    residual = np.sqrt(np.mean((data - offset - weights @ shapes) ** 2, axis=1))
+    reason = _reason(number, counted, chosen, values, threshold, sigma is None) + " " + how
+    return Components(weights, shapes + offset, offset, kept, residual, values, threshold, reason)
+
+
+def _noise(data: F, sigma: F | None, kept: Any) -> F:
+    """1 sigma of each point, shape (points,): points are weighed by it, frames are not."""
+    if sigma is None:
+        noise = frame_noise(data)
+    else:
+        noise = np.sqrt(np.mean(np.atleast_2d(sigma)[:, kept] ** 2, axis=0))
+    if not np.all(np.isfinite(noise)) or not np.any(noise > 0):
+        raise DataError("The patterns have no noise to count components by: give their sigma.")
+    return np.maximum(noise, 1e-3 * float(np.median(noise[noise > 0])))
+
+
+def _singular_values(data: F, noise: F, independent: float | None) -> tuple[F, float]:
+    """
+    Singular values in units of noise, and the largest that noise alone would have.
+
+    That is sqrt(frames) + sqrt(points) for independent points (V. A. Marchenko, L. A. Pastur, Math.
+    USSR Sb. 1, 457 (1967)); fewer independent ones hold the same variance in fewer directions.
+    """
+    scaled = data / noise
+    frames, points = data.shape
+    if frames <= points:
+        squares = np.linalg.eigvalsh(scaled @ scaled.T)[::-1]
+    else:
+        squares = np.linalg.eigvalsh(scaled.T @ scaled)[::-1]
+    free = min(independent or points, points)
+    edge = np.sqrt(points / free) * (np.sqrt(frames) + np.sqrt(free))
+    return np.sqrt(np.maximum(squares, 0.0)), float(edge)
+
+
+def _offset(data: F) -> tuple[F, str]:
+    """
+    Choose what is taken off each point so that nothing is negative.
+
+    In a series whose weights sum to one in each frame, an offset that is the same in all frames is
+    part of each component, so that it may be added to them again.
+    """
+    lowest = data.min(axis=0)
+    if lowest.min() >= -_TINY_SHARE * float(np.abs(data).max()):
+        return np.minimum(lowest, 0.0), "The patterns are positive and were taken as they are."
+    return lowest, (
+        "The least value of each point in the series was taken off and added to each component "
+        "again, which holds as far as the weights of a frame sum to one."
+    )
+
+
+def _factor(data: F, number: int) -> tuple[F, F]:
+    factorise: Any = importlib.import_module("sklearn.decomposition").NMF
+    model = factorise(number, init="nndsvda", max_iter=1000, tol=1e-5, random_state=_SEED)
+    amounts: F = model.fit_transform(data)
+    shapes: F = model.components_
+    share = np.linalg.norm(amounts, axis=0) * np.linalg.norm(shapes, axis=1)
+    order = np.argsort(-share, kind="stable")
+    return amounts[:, order], shapes[order]
+
+
+def _closure(amounts: F) -> F:
+    """Find the scale of each component that brings the sum of a frame's weights nearest to 1."""
+    import scipy.optimize  # pyright: ignore[reportMissingTypeStubs]
+
+    solve: Any = scipy.optimize.nnls
+    scale: F = solve(amounts, np.ones(len(amounts)))[0]
+    alone = 1 / np.maximum(amounts.max(axis=0), np.finfo(float).tiny)
+    return np.where(scale > 0, scale, alone)
+
+
+def _reason(
+    asked: int | None, counted: int, chosen: int, values: F, threshold: float, guessed: bool
+) -> str:
+    source = "told from neighbouring frames" if guessed else "given"
+    text = (
+        f"{counted} singular values are above noise ({source}): the smallest of them is "
+        f"{values[max(counted, 1) - 1] / threshold:.1f} times the largest of noise alone"
+    )
+    if asked:
+        return f"{asked} components were asked for; {text}."
+    if counted == 0:
+        return "No singular value is above noise: one component is the mean of the series."
+    if chosen < counted:
+        return f"{chosen} components, the most that are looked for; {text}."
+    return f"{chosen} components: {text}."
