@@ -4,8 +4,8 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
+from flows import artifacts
 from flows.ct.recipe import Recipe
 from flows.ct.types import CheckedScan, Found, Volume
 from flows.ct.verdict import judgement
@@ -46,27 +46,14 @@ def metadata(recipe: Recipe, scan: CheckedScan, found: Found, volume: Volume) ->
 def publish(
     run: Reduction, result: UUID, scan: CheckedScan, found: Found, pictures: list[str]
 ) -> None:
-    """Show the result in the Prefect UI: a picture, a table, and links to the catalogue."""
-    page = run.page(f"datasets/{result}")
-    create_image_artifact(
-        image_url=run.file_address(result, pictures[0]),
-        key="preview",
-        description=f"Three orthogonal slices of {run.claim.dataset_name}",
-    )
-    create_table_artifact(
-        table=[{"figure": name, "value": value} for name, value in _table(run, scan, found)],
-        key="result",
-        description=found.summary,
-    )
-    judged = judgement(scan, found)
-    create_markdown_artifact(
-        f"### {run.claim.dataset_name}: {judged.verdict}\n\n"
-        + "\n".join(f"- {reason}" for reason in judged.sentences)
-        + f"\n\n[The result in the catalogue]({page})  ·  "
-        f"[The scan]({run.page(f'datasets/{run.claim.dataset_id}')})  ·  "
-        f"[This run]({run.page(f'runs/{run.claim.run_id}')})\n",
-        key="catalogue",
-        description="Where the result stands",
+    """Show the result in the Prefect UI."""
+    artifacts.publish(
+        run,
+        result,
+        judgement(scan, found),
+        picture=pictures[0],
+        caption=f"Three orthogonal slices of {run.claim.dataset_name}",
+        table=_table(run, scan, found),
     )
 
 

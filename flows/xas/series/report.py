@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 
+from flows import artifacts
 from flows.reduction import Reduction
 from flows.xas.series.types import Result
 from flows.xas.series.verdict import judgement
@@ -108,26 +108,15 @@ def _standards(composition: Composition) -> dict[str, Any]:
 
 
 def publish(run: Reduction, result: Result, derived: UUID, pictures: Sequence[str]) -> None:
-    """Show the result in the Prefect UI: a picture, a table, and links to the catalogue."""
-    judged = judgement(result)
-    create_image_artifact(
-        image_url=run.file_address(derived, pictures[0]),
-        key="preview",
-        description=f"{run.claim.dataset_name}: {len(result.members.kept)} scans",
-    )
-    create_table_artifact(
-        table=[{"figure": name, "value": value} for name, value in _table(run, result)],
-        key="result",
-        description=judged.summary,
-    )
-    create_markdown_artifact(
-        f"### {run.claim.dataset_name}: {judged.verdict}\n\n"
-        + "\n".join(f"- {reason}" for reason in judged.sentences)
-        + f"\n\n[The result in the catalogue]({run.page(f'datasets/{derived}')})  ·  "
-        f"[The series]({run.page(f'datasets/{run.claim.dataset_id}')})  ·  "
-        f"[This run]({run.page(f'runs/{run.claim.run_id}')})\n",
-        key="catalogue",
-        description="Where the result stands",
+    """Show the result in the Prefect UI."""
+    artifacts.publish(
+        run,
+        derived,
+        judgement(result),
+        picture=pictures[0],
+        caption=f"{run.claim.dataset_name}: {len(result.members.kept)} scans",
+        table=_table(run, result),
+        reduced="series",
     )
 
 
