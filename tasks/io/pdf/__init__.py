@@ -1,0 +1,1 @@
+"""Readers of powder images and patterns."""
