@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.optimize  # pyright: ignore[reportMissingTypeStubs]
 
 from tasks.errors import DataError
 from tasks.io.spectra import F
 from tasks.pdf.similarity import comparable, frame_noise
 
+_OPTIMISE: Any = scipy.optimize
 _SEED = 0  # results must not change from run to run
 _MOST = 12  # components that can still be told apart
 _CLEAR = 1.05  # times the noise's largest singular value
@@ -181,10 +183,7 @@ def _factor(data: F, number: int) -> tuple[F, F]:
 
 def _closure(amounts: F) -> F:
     """Find the scale of each component that brings the sum of a frame's weights nearest to 1."""
-    import scipy.optimize  # pyright: ignore[reportMissingTypeStubs]
-
-    solve: Any = scipy.optimize.nnls
-    scale: F = solve(amounts, np.ones(len(amounts)))[0]
+    scale: F = _OPTIMISE.nnls(amounts, np.ones(len(amounts)))[0]
     alone = 1 / np.maximum(amounts.max(axis=0), np.finfo(float).tiny)
     return np.where(scale > 0, scale, alone)
 
