@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -223,8 +224,21 @@ class Platform:
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory):
-    """Run a platform for the whole session; nothing of it is left afterwards."""
-    folder = tmp_path_factory.mktemp("platform")
+    """Run a platform for the whole session."""
+    with started(tmp_path_factory.mktemp("platform")) as platform:
+        yield platform
+
+
+@pytest.fixture
+def doomed(tmp_path_factory):
+    """Run a platform of a test's own, which may kill it."""
+    with started(tmp_path_factory.mktemp("doomed")) as platform:
+        yield platform
+
+
+@contextmanager
+def started(folder):
+    """Start a platform in a folder; nothing of it is left afterwards."""
     for name in ("incoming", "hasty", "quick", "spectra", "absorption", "kinetics", "wired"):
         (folder / name).mkdir()
     ports = {name: free_port() for name in ("publish", "documents", "epics")}
@@ -239,13 +253,3 @@ def platform(tmp_path_factory):
         platform.engine.dispose()
     wait_for(lambda: not platform.processes(), 20, "processes are left")
     shutil.rmtree(life.addresses.postgres.place)  # perhaps outside of our folder
-
-
-def pytest_collection_modifyitems(items):
-    """Kill the supervisor last: nothing runs after that."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
-
-
-def pytest_configure(config):
-    """Let `--strict-markers` know the marker."""
-    config.addinivalue_line("markers", "last: after all other tests of the session")

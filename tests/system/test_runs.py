@@ -108,8 +108,7 @@ def test_a_scan_that_lands_without_prefect_is_reduced_later(platform):
     assert len(platform.runs("late")) == 1
 
 
-@pytest.mark.last
-def test_nothing_outlives_the_supervisor(platform):
-    assert len(platform.processes()) > 8
-    platform.life.process.kill()
-    platform.wait_for(lambda: not platform.processes(), 10, "the end of all processes")
+def test_nothing_outlives_the_supervisor(doomed):
+    assert len(doomed.processes()) > 8
+    doomed.life.process.kill()
+    doomed.wait_for(lambda: not doomed.processes(), 10, "the end of all processes")
