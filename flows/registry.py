@@ -9,6 +9,9 @@ from pydantic import BaseModel
 from flows.ct.recipe import RECIPE_VERSION as CT_RECIPE_VERSION
 from flows.ct.recipe import Recipe as CTRecipe
 from flows.ct.size import output_bytes as ct_output_bytes
+from flows.pdf.recipe import RECIPE_VERSION as PDF_RECIPE_VERSION
+from flows.pdf.recipe import Recipe as PDFRecipe
+from flows.pdf.size import output_bytes as pdf_output_bytes
 from flows.xas.recipe import RECIPE_VERSION as XAS_RECIPE_VERSION
 from flows.xas.recipe import Recipe as XASRecipe
 from flows.xas.series.recipe import RECIPE_VERSION as XAS_SERIES_RECIPE_VERSION
@@ -40,6 +43,8 @@ class FlowEntry:
     series : str, optional
         The key in `FLOWS` of the flow that reduces the results of this one together, where scans
         form a series. Its inputs have the role ``member``.
+    calibrates : str
+        The kind of calibration that it reduces; empty for a flow of scans or series.
     """
 
     name: str
@@ -49,6 +54,7 @@ class FlowEntry:
     version: str
     output_bytes: OutputBytes | None = None
     series: str | None = None
+    calibrates: str = ""
 
 
 FLOWS: dict[str, FlowEntry] = {
@@ -59,6 +65,14 @@ FLOWS: dict[str, FlowEntry] = {
         recipe=CTRecipe,
         version=CT_RECIPE_VERSION,
         output_bytes=ct_output_bytes,
+    ),
+    "pdf": FlowEntry(
+        name="pdf-reduction",
+        technique="pdf",
+        entrypoint="flows.pdf.flow:reduce_pdf",
+        recipe=PDFRecipe,
+        version=PDF_RECIPE_VERSION,
+        output_bytes=pdf_output_bytes,
     ),
     "xas": FlowEntry(
         name="xas-reduction",

@@ -1,0 +1,1 @@
+"""The total-scattering flow: from detector images to the pair distribution function."""

@@ -1,0 +1,65 @@
+"""What the curves say: structures, and how the frames of a series are alike."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from flows.pdf.recipe import Recipe
+from flows.pdf.structures import fit_structures
+from flows.pdf.types import Corrected, Curves, Interpreted, Opened, Parts, Transformed
+from tasks.pdf.fourier import to_gr
+from tasks.pdf.nmf import components
+from tasks.pdf.similarity import comparable, pearson
+
+_FEWEST_ALIKE, _FEWEST_PARTS = 3, 5  # frames
+
+
+def interpret(
+    recipe: Recipe,
+    opened: Opened,
+    corrected: Corrected,
+    transformed: Transformed,
+    folders: Sequence[Path],
+) -> Interpreted:
+    """Fit structures to the merged G(r), and compare the frames with one another."""
+    curves = transformed.first
+    if curves is None:
+        return Interpreted()
+    fitted = fit_structures(recipe, opened.sample, curves, folders)
+    frames = corrected.frames
+    similarity = None
+    if len(frames) >= _FEWEST_ALIKE:
+        similarity = np.asarray(pearson(comparable(curves.each_g)))
+    return Interpreted(
+        fits=fitted.fits,
+        structure=fitted.said,
+        frames=frames,
+        similarity=similarity,
+        parts=_parts(recipe, curves) if len(frames) >= _FEWEST_PARTS else None,
+        notes=fitted.notes,
+        doubts={"structure": fitted.doubts},
+    )
+
+
+def _parts(recipe: Recipe, curves: Curves) -> Parts:
+    """Factor F(Q), whose points are independent, and bring the components to G(r)."""
+    inside = curves.q <= curves.qmax
+    sigma = curves.each_f_sigma[:, inside]
+    found = components(curves.each_f[:, inside], sigma if (sigma > 0).any() else None)
+    shapes = to_gr(
+        curves.q[inside][found.kept],
+        found.shapes,
+        None,
+        curves.r,
+        qmin=curves.qmin,
+        qmax=curves.qmax,
+        window=recipe.window,
+    )
+    return Parts(
+        count=found.number,
+        reason=f"{found.reason} {found.ambiguity}",
+        axis=curves.r,
+        patterns=np.asarray(shapes.g),
+        amounts=found.weights,
+    )

@@ -1,0 +1,146 @@
+"""The pictures of a total-scattering run: image, I(Q), F(Q), G(r), and what a series shows."""
+
+import numpy as np
+
+from flows.pdf.recipe import Recipe
+from flows.pdf.report import name_of
+from flows.pdf.types import Curves, Image, Interpreted, Opened, Parts, Result
+from flows.reduction import Reduction
+from tasks.pdf.pictures import (
+    draw_heat_map,
+    draw_image,
+    draw_intensity,
+    draw_pair_distribution,
+    draw_parts,
+    draw_similarity,
+    draw_structure,
+)
+
+PNG = "image/png"
+FEWEST_FRAMES = 3  # for a heat map to say anything
+
+
+def draw(run: Reduction, recipe: Recipe, result: Result) -> list[str]:
+    """Draw all pictures of a run into its folder.
+
+    Returns
+    -------
+    list of str
+        Their file names, the most telling one first.
+    """
+    drawn: list[str] = []
+    curves, found = result.transformed.first, result.interpreted
+    if curves is not None:
+        drawn.append(_pair_distribution(run, result, curves))
+        drawn.append(_structure(run, recipe, curves))
+    drawn.append(_intensity(run, result))
+    if result.patterns.image is not None:
+        drawn.append(_image(run, result, result.patterns.image))
+    if curves is not None and len(result.corrected.frames) >= FEWEST_FRAMES:
+        drawn.insert(0, _heat_map(run, result, curves))
+    if found.similarity is not None:
+        drawn.append(_similarity(run, found, found.similarity))
+    if curves is not None and found.parts is not None:
+        drawn.append(_parts(run, found, curves, found.parts))
+    return drawn
+
+
+def _pair_distribution(run: Reduction, result: Result, curves: Curves) -> str:
+    fit = result.interpreted.fits[0] if result.interpreted.fits else None
+    told = f"   Rw {fit.rw:.3f}" if fit else ""
+    draw_pair_distribution(
+        run.output("pair_distribution.png", "preview", PNG),
+        curves.r,
+        curves.g,
+        curves.g_sigma,
+        f"{run.claim.dataset_name}   {result.opened.sample.formula}, Q to {curves.qmax:.2f} 1/Å"
+        f"{told}",
+        fit=(name_of(fit), fit.r, fit.calculated) if fit else None,
+        line=_low_r(result.opened, curves),
+    )
+    return "pair_distribution.png"
+
+
+def _low_r(opened: Opened, curves: Curves) -> np.ndarray | None:
+    """Return -4 pi rho r where G(r) is absolute and the density is known."""
+    sample = opened.sample
+    if curves.mode != "absolute" or sample.composition is None or sample.density is None:
+        return None
+    return -4 * np.pi * sample.composition.number_density(sample.density) * curves.r
+
+
+def _structure(run: Reduction, recipe: Recipe, curves: Curves) -> str:
+    draw_structure(
+        run.output("structure_function.png", "preview", PNG),
+        curves.q,
+        curves.f,
+        curves.f_sigma,
+        (curves.qmin, curves.qmax),
+        f"{run.claim.dataset_name}   {curves.mode}, window: {recipe.window}",
+    )
+    return "structure_function.png"
+
+
+def _intensity(run: Reduction, result: Result) -> str:
+    corrected = result.corrected
+    told = ""
+    if corrected.scale is not None:
+        told = f"   {corrected.background_kind} x {corrected.scale:.4g}, by {corrected.scaled_by}"
+    draw_intensity(
+        run.output("intensity.png", "preview", PNG),
+        corrected.q,
+        corrected.measured,
+        corrected.merged,
+        corrected.merged_sigma,
+        corrected.background,
+        f"{run.claim.dataset_name}{told}",
+    )
+    return "intensity.png"
+
+
+def _image(run: Reduction, result: Result, image: Image) -> str:
+    draw_image(
+        run.output("image.png", "preview", PNG),
+        image.mean,
+        image.mask,
+        image.cake,
+        image.azimuth,
+        image.cake_q,
+        run.claim.dataset_name,
+    )
+    return "image.png"
+
+
+def _heat_map(run: Reduction, result: Result, curves: Curves) -> str:
+    every = np.full((result.opened.shape[0], len(curves.r)), np.nan)
+    every[result.corrected.frames] = curves.each_g
+    draw_heat_map(
+        run.output("heat_map.png", "preview", PNG),
+        curves.r,
+        every,
+        np.asarray(sorted(result.patterns.left_out), np.int64),
+        run.claim.dataset_name,
+    )
+    return "heat_map.png"
+
+
+def _similarity(run: Reduction, found: Interpreted, matrix: np.ndarray) -> str:
+    draw_similarity(
+        run.output("similarity.png", "preview", PNG),
+        found.frames,
+        matrix,
+        f"{run.claim.dataset_name}   Pearson's correlation of G(r)",
+    )
+    return "similarity.png"
+
+
+def _parts(run: Reduction, found: Interpreted, curves: Curves, parts: Parts) -> str:
+    draw_parts(
+        run.output("components.png", "preview", PNG),
+        parts.axis,
+        parts.patterns,
+        found.frames,
+        parts.amounts,
+        f"{run.claim.dataset_name}   components of F(Q), as G(r)",
+    )
+    return "components.png"
