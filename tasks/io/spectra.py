@@ -37,6 +37,8 @@ class Facts:
         Of the monochromator's reflection, in Angstrom.
     e0
         Declared edge energy, in eV.
+    formula, temperature
+        Of the sample, as they are written there.
     """
 
     element: str | None = None
@@ -48,6 +50,8 @@ class Facts:
     sample: str = ""
     started_at: datetime | None = None
     e0: float | None = None
+    formula: str = ""
+    temperature: str = ""
 
 
 @dataclass(frozen=True)

@@ -175,6 +175,8 @@ def described(facts: Facts, channels: Channels) -> dict[str, Any]:
     return without_none(
         title=facts.title or None,
         sample=facts.sample or None,
+        formula=facts.formula or None,
+        temperature=facts.temperature or None,
         element=facts.element,
         edge=facts.edge,
         mode=facts.mode,

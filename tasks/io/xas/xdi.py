@@ -181,6 +181,8 @@ def _facts(header: _Header, spacing: float | None) -> Facts:
         sample=header.first("sample.name") or "",
         started_at=moment(header.first("scan.start_time")),
         e0=number_in(header.first("scan.edge_energy", "scanparameters.e0")),
+        formula=header.first("sample.formula", "sample.stoichiometry") or "",
+        temperature=header.first("sample.temperature") or "",
     )
 
 

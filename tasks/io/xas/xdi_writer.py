@@ -79,7 +79,8 @@ def write_xdi(path: Path, spectrum: XdiSpectrum, program: str = "Dayseye") -> No
     with path.open("x", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in _header(spectrum, program))
         for row in values:
-            file.write("  ".join(f"{value:.12g}" for value in row) + "\n")
+            # as many digits as it takes to read the same number again
+            file.write("  ".join(repr(float(value)) for value in row) + "\n")
 
 
 def _header(spectrum: XdiSpectrum, program: str) -> list[str]:
