@@ -20,7 +20,7 @@ from tasks.errors import DataError
 from tasks.io.spectra import F
 
 _SETTLED = 1e-3  # relative change of the misfit from one iteration to the next
-_NOTHING = 1e-6  # of the straight line's own square: less misfit is none
+_NOTHING = 1e-5  # of the straight line's own square: 0.3 % of the line
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Iterated:
         (iterations + 1, frames).
     converged
         Whether the last iteration changed the misfit by less than 0.1 %, or what is left is less
-        than a millionth of the straight line's square; shape (frames,).
+        than 0.3 % of the straight line; shape (frames,). Such frames are left as they are.
     """
 
     s: F
@@ -144,11 +144,11 @@ def eggert_kaplow(
     nothing = _NOTHING * (4 * math.pi * rho) ** 2 * rmin**3 / 3
     for _ in range(most + 1):
         both = low_r_correction(q, s, r, rho, share)
-        error = both[:, len(q) :]
-        history.append(np.sum(error**2, axis=1) * (r[1] - r[0]))
-        if _settled(history, nothing).all() or len(history) > most:
+        history.append(np.sum(both[:, len(q) :] ** 2, axis=1) * (r[1] - r[0]))
+        settled = _settled(history, nothing)
+        if settled.all() or len(history) > most:
             break
-        s = both[:, : len(q)]
+        s = np.where(settled[:, None], s, both[:, : len(q)])
     _check_not_running_away(history, nothing)
     return Iterated(s, np.stack(history), _settled(history, nothing))
 
