@@ -101,6 +101,7 @@ class Recipe(BaseModel):
     )
     sensor: str | None = Field(
         default=None,
+        pattern=r"^[A-Za-z0-9]+ +\d+(\.\d+)?$",
         title="Sensor",
         description="Material and thickness in mm, as 'Si 0.45', whose absorption is corrected. "
         "Empty: not corrected.",
@@ -109,13 +110,18 @@ class Recipe(BaseModel):
         default=True, title="Mask the beam stop", description="Its shadow is sought and left out."
     )
     mask_bad_pixels: bool = Field(
-        default=True, title="Mask bad pixels", description="Dead and hot ones are left out."
+        default=True, title="Mask bad pixels", description="Dead, hot and stuck ones are left out."
     )
-    clip_sigma: float | None = Field(
+    mask_spots: bool = Field(
+        default=True,
+        title="Mask spots",
+        description="Of single crystals, diamonds and cosmic rays.",
+    )
+    clip_sigma: float = Field(
         default=5.0,
-        gt=2,
+        ge=3,
         title="Sigma-clip",
-        description="Pixels so many standard deviations off their ring are left out. Empty: none.",
+        description="Pixels so many standard deviations off their ring are bad, or of a spot.",
     )
 
     # -- background

@@ -1,5 +1,6 @@
 """The stages of the total-scattering flow: each is one task in the Prefect UI."""
 
+import shutil
 from uuid import UUID
 
 from prefect import task
@@ -7,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.pdf import opening, pictures, report, results
 from flows.pdf.background import take_off
+from flows.pdf.images import SCRATCH
 from flows.pdf.integration import integrate
 from flows.pdf.interpretation import interpret
 from flows.pdf.recipe import Recipe
@@ -78,6 +80,7 @@ def enter_result(run: Reduction, recipe: Recipe, result: Result) -> UUID:
     """Write the files, hash them and enter them in the catalogue, all or nothing."""
     run.stage("enter result", **report.watched(result.transformed))
     results.write(run, recipe, result)
+    shutil.rmtree(run.folder / SCRATCH, ignore_errors=True)  # there is none without images
     judged = judgement(result)
     return run.enter(
         verdict=judged.verdict,

@@ -97,6 +97,35 @@ timeout_seconds = 60.0
 recipe = { standards = "redox", libraries = ["redox"] }
 """
 
+# total scattering: patterns that come integrated, and images that need a geometry
+SCATTERING = """
+[[beamlines]]
+id = "scattering"
+technique = "pdf"
+folders = ["scattering"]
+path_template = "{sample}/{scan}"
+output = "processed/scattering/{scan}"
+rescan_seconds = 1.0
+quiet_seconds = 1.0
+timeout_seconds = 60.0
+
+[[beamlines.rules]]
+name = "patterns"
+match = ["**/*.xye"]
+needs = ["container"]
+recipe = { axis_unit = "tth_deg", wavelength = 0.270793 }
+
+[[beamlines.rules]]
+name = "unlabelled"
+match = ["**/*.xy"]
+
+[[beamlines.rules]]
+name = "images"
+match = ["**/*.tif"]
+needs = ["geometry"]
+recipe = { orientation = 2, background = "none" }
+"""
+
 # only wires tell of its data
 WIRED = """
 [[beamlines]]
@@ -239,10 +268,19 @@ def doomed(tmp_path_factory):
 @contextmanager
 def started(folder):
     """Start a platform in a folder; nothing of it is left afterwards."""
-    for name in ("incoming", "hasty", "quick", "spectra", "absorption", "kinetics", "wired"):
+    for name in (
+        "incoming",
+        "hasty",
+        "quick",
+        "spectra",
+        "absorption",
+        "kinetics",
+        "scattering",
+        "wired",
+    ):
         (folder / name).mkdir()
     ports = {name: free_port() for name in ("publish", "documents", "epics")}
-    (folder / "dayseye.toml").write_text(SETTINGS + ABSORPTION + WIRED.format(**ports))
+    (folder / "dayseye.toml").write_text(SETTINGS + ABSORPTION + SCATTERING + WIRED.format(**ports))
     environment = {
         "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
         "DAYSEYE_STATE": str(folder / "state"),

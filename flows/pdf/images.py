@@ -1,0 +1,292 @@
+"""Detector images to I(Q): what to leave out and to correct, then every frame on the cluster."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.pdf.detector import Response, mean_of, respond
+from flows.pdf.one_dimensional import wanted
+from flows.pdf.recipe import Recipe
+from flows.pdf.types import Background, Doubts, Floats, Image, Mask, Opened, Patterns
+from flows.reduction import Reduction
+from tasks.algorithm import Engine, merge_records
+from tasks.errors import DataError
+from tasks.io.powder import Frames
+from tasks.io.scan import ScanReference
+from tasks.pdf.cake import cake
+from tasks.pdf.frame_block import (
+    FrameResult,
+    Setup,
+    frame_orders,
+    integrate_frames,
+    open_frames,
+)
+from tasks.pdf.geometry import Geometry, arrays, module_gaps
+from tasks.pdf.integrate import pixel_weight
+from tasks.pdf.masking import bad_pixels, check_saturation, join_masks, stuck_pixels
+from tasks.pdf.response import Sensor
+
+SCRATCH = ".scratch"
+_LOOKED_AT = 8  # frames that tell which pixels to leave out
+_SHARE_OF_WORKER = 0.25  # of a worker's memory for a block of frames
+_MOST_MASKED = 0.3  # of the pixels, from which a person should look
+_BEAM_AWAY = 0.1  # of the usual beam or intensity
+_CAKE = (180, 700)  # azimuths and bins of the picture
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Some frames of a scan, and what holds for all of them."""
+
+    mean: Floats
+    frames: NDArray[np.generic]
+    valid: Mask | None
+    saturation: float | None
+    monitor: Floats | None
+    exposure: float | None
+    transmission: float | None
+
+
+def scratch(run: Reduction) -> Path:
+    """Return the folder of what workers read beside the scan."""
+    folder = run.folder / SCRATCH
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def integrate_images(run: Reduction, recipe: Recipe, opened: Opened) -> Patterns:
+    """Find what to leave out, then integrate the frames and those of the background."""
+    geometry = opened.geometry
+    if geometry is None:
+        raise ValueError("images have a geometry")
+    engine = Engine()
+    with engine.active():
+        looked = look(opened.data)
+        response = respond(opened.calibrations, looked.exposure)
+        static = _static(opened, geometry, looked, response)
+        image = _image(recipe, geometry, looked, response, static)
+    run.record("integrate", engine.records)
+    setup = _setup(run, recipe, geometry, looked, response, image.mask)
+    parts = _work(run, "Frames to I(Q)", opened.data, opened.shape, setup)
+    intensity = np.concatenate([part.intensity for part in parts])
+    left_out = _bad_frames(intensity, np.concatenate([part.checksum for part in parts]), looked)
+    if len(left_out) == len(intensity):
+        raise DataError(f"None of the frames can be used. {next(iter(left_out.values()))}")
+    return Patterns(
+        q=parts[0].q,
+        intensity=intensity,
+        sigma=np.concatenate([part.sigma for part in parts]),
+        monitor=looked.monitor,
+        exposure=looked.exposure,
+        transmission=looked.transmission,
+        left_out=left_out,
+        background=_background(run, recipe, opened, setup),
+        image=image,
+        doubts=_doubts(image, left_out, response, len(intensity)),
+    )
+
+
+def look(data: ScanReference) -> Looked:
+    """Read some frames, evenly spread over the scan; those without beam do not count.
+
+    Raises
+    ------
+    DataError
+        They are overexposed.
+    """
+    with open_frames(data) as frames:
+        count = frames.shape[0]
+        chosen = np.unique(np.linspace(0, count - 1, min(count, _LOOKED_AT)).astype(int))
+        read = np.concatenate([frames.read(slice(n, n + 1)) for n in chosen])
+        none = np.zeros(read.shape[1:], np.bool_) if frames.valid is None else ~frames.valid
+        for number, each in zip(chosen, read, strict=True):
+            check_saturation(each, none, frames.saturation, f"Frame {number}")
+        light = read.mean(axis=(1, 2), dtype=np.float64)
+        lit = read[light > _BEAM_AWAY * np.median(light)] if np.median(light) > 0 else read
+        return Looked(
+            mean=lit.mean(axis=0, dtype=np.float64),
+            frames=lit,
+            valid=frames.valid,
+            saturation=frames.saturation,
+            monitor=_monitor(frames),
+            exposure=frames.facts.exposure,
+            transmission=frames.facts.transmission,
+        )
+
+
+def _monitor(frames: Frames) -> Floats | None:
+    """Return the monitor, if it ever counted."""
+    monitor = frames.monitor
+    if monitor is None or not (np.nan_to_num(monitor) > 0).any():
+        return None
+    return np.asarray(monitor, np.float64)
+
+
+def _static(opened: Opened, geometry: Geometry, looked: Looked, response: Response) -> Mask:
+    """Join what file, masks, flat field and the detector's kind say to leave out."""
+    shape = (opened.shape[1], opened.shape[2])
+    masks = [mean_of(each).astype(np.bool_) for each in opened.calibrations["mask"]]
+    gaps = module_gaps(geometry, shape)
+    marked = None if looked.valid is None else ~looked.valid
+    static = join_masks(shape, marked, gaps, response.bad, *masks)
+    # photon counters mark their gaps by negative values
+    return static | (looked.frames < 0).all(axis=0) if response.dark is None else static
+
+
+def _image(
+    recipe: Recipe, geometry: Geometry, looked: Looked, response: Response, static: Mask
+) -> Image:
+    """Find bad pixels, and unroll the mean frame."""
+    shape = (static.shape[0], static.shape[1])
+    seen, sensor = arrays(geometry, shape), sensor_of(recipe)
+    above = looked.mean if response.dark is None else looked.mean - response.dark.mean
+    found = bad_pixels(
+        above,
+        seen.two_theta,
+        static,
+        weight=pixel_weight(geometry, shape, recipe.polarisation, response.flat, sensor),
+        cutoff=recipe.clip_sigma,
+        photons=len(looked.frames) if recipe.uncertainty == "poisson" else None,
+        shadow=recipe.mask_beam_stop,
+        spots=recipe.mask_spots,
+    )
+    by_reason: dict[str, Mask] = {"beam stop": found.shadow, "spots": found.spots}
+    if recipe.mask_bad_pixels:
+        by_reason |= {"dead": found.dead, "hot": found.hot}
+        if len(looked.frames) >= 5:
+            known = static | found.mask
+            by_reason["stuck"] = stuck_pixels(looked.frames, seen.two_theta, known)
+    mask = join_masks(shape, static, *by_reason.values())
+    drawn = cake(
+        looked.mean,
+        geometry,
+        mask,
+        _CAKE,
+        polarisation=recipe.polarisation,
+        dark=response.dark,
+        flat=response.flat,
+        sensor=sensor,
+    )
+    return Image(
+        mean=above,
+        mask=mask,
+        masked_by={
+            "given": int(static.sum()),
+            **{name: int(each.sum()) for name, each in by_reason.items()},
+        },
+        cake=drawn.intensity,
+        azimuth=np.rad2deg(drawn.chi),
+        cake_q=drawn.q,
+    )
+
+
+def sensor_of(recipe: Recipe) -> Sensor | None:
+    """Return the sensor that a recipe names, as 'Si 0.45'."""
+    if recipe.sensor is None:
+        return None
+    material, thickness = recipe.sensor.split()
+    return Sensor(material, 1e-3 * float(thickness))
+
+
+def _setup(
+    run: Reduction,
+    recipe: Recipe,
+    geometry: Geometry,
+    looked: Looked,
+    response: Response,
+    mask: Mask,
+) -> Setup:
+    folder = scratch(run)
+    np.save(folder / "mask.npy", mask)
+    if response.flat is not None:
+        np.save(folder / "flat.npy", response.flat)
+    counts = looked.saturation
+    signed = looked.frames.dtype.kind == "i" and response.dark is None
+    return Setup(
+        geometry=geometry,
+        bins=recipe.bins,
+        mask=str(folder / "mask.npy"),
+        dark=_save_dark(folder / "dark.npy", response),
+        flat="" if response.flat is None else str(folder / "flat.npy"),
+        polarisation=recipe.polarisation,
+        splitting=recipe.splitting,
+        sensor=sensor_of(recipe),
+        lowest=0.0 if signed else -np.inf,
+        highest=np.inf if counts is None else float(np.nextafter(counts, -np.inf)),
+        error_model=recipe.uncertainty,
+    )
+
+
+def _save_dark(path: Path, response: Response) -> str:
+    if response.dark is None:
+        return ""
+    np.save(path, np.stack([response.dark.mean, response.dark.variance]))
+    return str(path)
+
+
+def _work(
+    run: Reduction, what: str, data: ScanReference, shape: Sequence[int], setup: Setup
+) -> list[FrameResult]:
+    orders = frame_orders(data, shape, setup, _SHARE_OF_WORKER * run.limits().memory)
+    parts = list(run.work_through(what, integrate_frames, orders))
+    run.record("integrate", merge_records([r for part in parts for r in part.records]))
+    return sorted(parts, key=lambda part: part.first)
+
+
+def _background(run: Reduction, recipe: Recipe, opened: Opened, setup: Setup) -> Background | None:
+    """Integrate the first background that the recipe wants and that there is."""
+    for kind in wanted(recipe):
+        for reference in opened.calibrations[kind]:
+            looked = look(reference)
+            response = respond(opened.calibrations, looked.exposure)
+            own = replace(setup, dark=_save_dark(scratch(run) / "background_dark.npy", response))
+            with open_frames(reference) as frames:
+                shape = frames.shape
+            parts = _work(run, f"{kind.capitalize()} to I(Q)", reference, shape, own)
+            intensity = np.concatenate([part.intensity for part in parts])
+            sigma = np.concatenate([part.sigma for part in parts])
+            return Background(
+                kind=kind,
+                intensity=intensity.mean(axis=0),
+                sigma=np.sqrt((sigma**2).sum(axis=0)) / len(sigma),
+                monitor=None if looked.monitor is None else float(np.nanmean(looked.monitor)),
+                exposure=looked.exposure,
+                transmission=looked.transmission,
+            )
+    return None
+
+
+def _bad_frames(intensity: Floats, checksum: NDArray[np.int64], looked: Looked) -> dict[int, str]:
+    """Tell which frames had no beam, or are the frame before once more."""
+    bad: dict[int, str] = {}
+    with np.errstate(invalid="ignore"):
+        light = np.nanmean(intensity, axis=1)
+        weak = ~(light > _BEAM_AWAY * np.nanmedian(light))
+    if looked.monitor is not None:
+        weak |= ~(looked.monitor > _BEAM_AWAY * np.nanmedian(looked.monitor))
+    for frame in np.flatnonzero(weak):
+        bad[int(frame)] = f"In frame {frame} the beam was away."
+    for frame in np.flatnonzero(np.diff(checksum) == 0) + 1:
+        bad[int(frame)] = f"Frame {frame} is the one before once more: the detector stood still."
+    return bad
+
+
+def _doubts(image: Image, left_out: dict[int, str], response: Response, count: int) -> Doubts:
+    doubts: Doubts = {"reading": response.doubts}
+    masked = float(image.mask.mean()) - image.masked_by["given"] / image.mask.size
+    if masked > _MOST_MASKED:
+        doubts["mask"] = (
+            f"{masked:.0%} of the pixels are left out beside those of the given masks: look at the "
+            "image, and at mask_beam_stop, mask_spots and clip_sigma.",
+        )
+    if left_out:
+        shown = ", ".join(str(frame) for frame in sorted(left_out)[:8])
+        more = " ..." if len(left_out) > 8 else ""
+        why = next(iter(left_out.values()))
+        doubts["frames"] = (
+            f"{len(left_out)} of {count} frames are left out ({shown}{more}). {why}",
+        )
+    return doubts
