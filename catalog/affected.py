@@ -9,17 +9,18 @@ from sqlalchemy.orm import Session
 
 from catalog import calibrations
 from catalog.errors import NotFound
-from catalog.models import Beamline, Calibration, Dataset, DatasetCalibration, Lineage, Run
+from catalog.models import Beamline, Dataset, DatasetCalibration, Lineage, Run
 from catalog.states import Kind
 
 MOST = 1000
 
 
 class Used(BaseModel):
-    """A calibration by its id and name."""
+    """A calibration by its id and name; one that a run made has a version."""
 
     id: UUID
     name: str
+    version: int | None = None
 
 
 class Touched(BaseModel):
@@ -45,9 +46,12 @@ class Affected(BaseModel):
 
     calibration_id: UUID
     name: str
-    kind: str = Field(description="calibration; other data serve as nothing and touch nothing")
+    kind: str = Field(description="calibration, or derived for one that a run made")
     state: str
-    kinds: list[str]
+    kinds: list[str] = Field(
+        description="what it, or what runs made of it, serves as; data that serve as nothing touch "
+        "nothing"
+    )
     touched: list[Touched] = Field(description="scans and results that it was given to")
     would_touch: list[Touched] = Field(
         description="scans that were given another one, and would be given this one now"
@@ -57,12 +61,14 @@ class Affected(BaseModel):
 def affected(session: Session, calibration_id: UUID) -> Affected:
     """Return the results that a calibration touches, and what would be chosen now.
 
+    What runs made of it (a geometry of the image of a calibrant) counts as itself, in all versions.
+
     Parameters
     ----------
     session : Session
         The transaction; its viewer sees only what is theirs.
     calibration_id : UUID
-        A calibration, in use, replaced or new; other data touch nothing.
+        A calibration, in use, replaced or new, or made by a run; other data touch nothing.
 
     Raises
     ------
@@ -73,11 +79,10 @@ def affected(session: Session, calibration_id: UUID) -> Affected:
     if calibration is None:
         raise NotFound(f"No dataset {calibration_id} in the catalogue")
     beamline = session.get_one(Beamline, calibration.beamline_id)
-    kinds = session.scalars(
-        select(Calibration.kind).where(Calibration.dataset_id == calibration.id)
-    )
-    names = sorted(kinds)
-    given = _given_to(session, calibration)
+    serving = [calibration, *calibrations.made_of(session, calibration)]
+    ids = {each.id for each in serving}
+    names = sorted({kind for each in serving for kind in calibrations.kinds_of(session, each)})
+    given = _given_to(session, ids)
     others = _others(session, calibration, names)
     return Affected(
         calibration_id=calibration.id,
@@ -92,20 +97,20 @@ def affected(session: Session, calibration_id: UUID) -> Affected:
             for kind in names
             if kind in dataset.needs and (dataset, kind) not in given
             for each in _touched(session, beamline, dataset, kind)
-            if calibration.id in {chosen.id for chosen in each.would_use}
+            if ids & {chosen.id for chosen in each.would_use}
         ],
     )
 
 
-def _given_to(session: Session, calibration: Dataset) -> list[tuple[Dataset, str]]:
+def _given_to(session: Session, ids: set[UUID]) -> list[tuple[Dataset, str]]:
     rows = session.execute(
         select(Dataset, DatasetCalibration.role)
         .join(DatasetCalibration, DatasetCalibration.dataset_id == Dataset.id)
-        .where(DatasetCalibration.calibration_id == calibration.id)
+        .where(DatasetCalibration.calibration_id.in_(ids))
         .order_by(Dataset.id.desc())
         .limit(MOST)
     )
-    return [(dataset, role) for dataset, role in rows]
+    return list(dict.fromkeys((dataset, role) for dataset, role in rows))
 
 
 def _others(session: Session, calibration: Dataset, kinds: Sequence[str]) -> Iterable[Dataset]:
@@ -115,8 +120,7 @@ def _others(session: Session, calibration: Dataset, kinds: Sequence[str]) -> Ite
         .where(
             Dataset.beamline_id == calibration.beamline_id,
             Dataset.kind == Kind.RAW,
-            Dataset.detector == calibration.detector,
-            Dataset.needs.overlap(list(kinds)),
+            calibrations.may_serve(calibration.detector, kinds),
         )
         .order_by(Dataset.taken_at.desc())
         .limit(MOST)
@@ -177,4 +181,4 @@ def _inputs(session: Session, run_id: UUID, role: str) -> list[Used]:
 
 
 def _used(dataset: Dataset) -> Used:
-    return Used(id=dataset.id, name=dataset.name)
+    return Used(id=dataset.id, name=dataset.name, version=dataset.version)

@@ -1,15 +1,15 @@
 """The ledger of arrivals: what a trigger saw becomes rows, once, in one transaction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from catalog import calibrations, memo, recipes, recovery, series
+from catalog import recipes, series
 from catalog.describing import describe, learn
+from catalog.going_on import go_on, one_after_the_other, reduce
 from catalog.lifecycle import move, note
 from catalog.models import (
     Beamline,
@@ -20,7 +20,6 @@ from catalog.models import (
     Run,
     uuid7,
 )
-from catalog.runs.opening import open_run
 from catalog.sightings import (
     Changes,
     SightedFile,
@@ -30,9 +29,9 @@ from catalog.sightings import (
     enter_files,
     renew_files,
 )
-from catalog.states import DatasetState, Kind, Lane, RunState
+from catalog.states import DatasetState, Kind
 
-__all__ = ["Recorded", "SightedFile", "Sighting", "go_on", "record"]
+__all__ = ["Recorded", "SightedFile", "Sighting", "record"]
 
 GROWING = (DatasetState.REGISTERED, DatasetState.INCOMPLETE)
 RECHECKED = (DatasetState.QUARANTINED, DatasetState.ABORTED)
@@ -79,16 +78,6 @@ def record(session: Session, sighting: Sighting) -> Recorded:
         describe(session, dataset, sighting)
         return advance(session, sighting, beamline, dataset)
     return _seen_again(session, sighting, beamline, dataset)
-
-
-def one_after_the_other(session: Session, beamline: Beamline) -> None:
-    """Wait until no other transaction enters arrivals of a beamline, and keep others waiting."""
-
-    def lock() -> bool:
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(beamline.id, 0))))
-        return True
-
-    memo.once(session, ("one after the other", beamline.id), lock)
 
 
 # -- what a sighting leads to ---------------------------------------------------------------
@@ -154,7 +143,7 @@ def _rest_has_come(session: Session, sighting: Sighting, dataset: Dataset) -> Re
     enter_files(session, dataset, sighting.files)
     describe(session, dataset, sighting)
     if sighting.kind == Kind.RAW:
-        _reduce(session, dataset, sighting.actor)
+        reduce(session, dataset, sighting.actor)
     return _recorded(session, dataset, reason)
 
 
@@ -180,50 +169,6 @@ def _recheck(
         why = f"the files changed, and are still broken: {sighting.reason}"
         move(session, dataset, DatasetState.ACQUIRED, actor=sighting.actor, reason=why)
     return advance(session, sighting, beamline, dataset)
-
-
-def go_on(session: Session, dataset: Dataset, beamline: Beamline, actor: str) -> None:
-    """Take an acquired dataset on: to its run, to its wait, or to those that waited for it."""
-    if dataset.kind == Kind.CALIBRATION:
-        move(session, dataset, DatasetState.VALIDATED, actor=actor)
-        for waiting in calibrations.waiting_for(session, dataset):
-            go_on(session, waiting, beamline, actor)
-        return
-    missing = calibrations.link(session, dataset, beamline)
-    if missing:
-        if dataset.state != DatasetState.WAITING_FOR_CALIBRATION:
-            waiting = DatasetState.WAITING_FOR_CALIBRATION
-            move(session, dataset, waiting, actor=actor, reason=_wait(dataset, beamline, missing))
-        return
-    move(session, dataset, DatasetState.VALIDATED, actor=actor)
-    _reduce(session, dataset, actor)
-
-
-def _reduce(session: Session, dataset: Dataset, actor: str) -> None:
-    """Open the run of a dataset; one that failed, before it was looked at again, is retried."""
-    if dataset.is_series:
-        series.tell_series(session, dataset.id)
-        return
-    beamline = recipes.beamline_of(session, dataset.beamline_id)
-    if recipes.flow_name(beamline, dataset.rule) is None:
-        return
-    parameters = recipes.effective_parameters(session, beamline.id, {}, dataset.rule)
-    reason = "complete, with its calibrations"
-    run = open_run(
-        session, dataset, parameters=parameters, actor=actor, reason=reason, lane=Lane.LIVE
-    )
-    if run.state in (RunState.FAILED, RunState.CANCELLED):
-        recovery.retry(session, run.id, actor, "its dataset was looked at again")
-
-
-def _wait(dataset: Dataset, beamline: Beamline, missing: Sequence[str]) -> str:
-    ages = {calibrations.rule_for(beamline, words.split()[0])[1] for words in missing}
-    hours = " or ".join(f"{age.total_seconds() / 3600:g}" for age in sorted(ages))
-    detector = f" for detector {dataset.detector}" if dataset.detector else ""
-    return (
-        f"No {' and no '.join(missing)}{detector} within {hours} h of this scan: it goes on when "
-        "one lands."
-    )
 
 
 def _changed(

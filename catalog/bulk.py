@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from catalog import memo, recipes, series
-from catalog.arrivals import Recorded, advance, new_dataset, one_after_the_other, record
+from catalog.arrivals import Recorded, advance, new_dataset, record
 from catalog.errors import CatalogError
+from catalog.going_on import one_after_the_other
 from catalog.lifecycle import tell_many
 from catalog.models import Beamline, Dataset, DatasetFile, uuid7
 from catalog.runs.first_runs import FirstRun, choose_folders, open_first_runs

@@ -1,16 +1,22 @@
-"""Which calibrations serve a dataset: those that its beamline's rules choose, within a time."""
+"""Which calibrations serve a dataset: those that its beamline's rules choose, within a time.
+
+A calibration lands, or a run makes it of another one: a geometry of the image of a calibrant.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
+from catalog import recipes
 from catalog.models import Beamline, Calibration, Dataset, DatasetCalibration
-from catalog.states import DatasetState
+from catalog.states import DatasetState, Kind
 
+GEOMETRY = "geometry"
+"""The kind that may be written down without a word about the detector; then it serves any."""
 Side = Literal["before", "after"]
 SIDES: tuple[Side, ...] = ("before", "after")
 
@@ -21,7 +27,8 @@ def link(session: Session, dataset: Dataset, beamline: Beamline) -> list[str]:
     Returns
     -------
     list of str
-        The kinds that are missing; nothing is linked while there are any.
+        The kinds that are missing; nothing is linked while there are any. What data do not wait
+        for is never missing.
     """
     linked = set(
         session.scalars(
@@ -30,7 +37,12 @@ def link(session: Session, dataset: Dataset, beamline: Beamline) -> list[str]:
     )
     wanted = [kind for kind in dataset.needs if kind not in linked]
     chosen = {kind: choose(session, dataset, beamline, kind) for kind in wanted}
-    missing = [words for choice in chosen.values() for words in choice.missing]
+    missing = [
+        words
+        for kind, choice in chosen.items()
+        if waits_for(beamline, kind)
+        for words in choice.missing
+    ]
     if not missing:
         for kind, choice in chosen.items():
             for calibration in choice.datasets:
@@ -56,6 +68,30 @@ def rule_for(beamline: Beamline, kind: str) -> tuple[str, timedelta]:
     hours = rule.get("max_age_hours")
     age = beamline.calibration_max_age if hours is None else timedelta(hours=hours)
     return rule.get("choose") or "nearest", age
+
+
+def waits_for(beamline: Beamline, kind: str) -> bool:
+    """Tell whether the data of a beamline wait for calibrations of a kind that they need."""
+    rule: dict[str, Any] = beamline.calibration_rules.get(kind) or {}
+    return rule.get("wait", True)
+
+
+def kinds_of(session: Session, dataset: Dataset) -> list[str]:
+    """Return what a dataset serves as, by name; nothing for what is no calibration."""
+    kinds = select(Calibration.kind).where(Calibration.dataset_id == dataset.id)
+    return sorted(session.scalars(kinds))
+
+
+def reduced_as(session: Session, beamline: Beamline, dataset: Dataset) -> str:
+    """Return the kind as which a calibration is reduced; empty for what is none.
+
+    A calibration that no flow reduces is only catalogued, and of no such kind either.
+    """
+    if dataset.kind != Kind.CALIBRATION:
+        return ""
+    kinds = kinds_of(session, dataset)
+    flows = (recipes.flow_name(beamline, dataset.rule, calibration=kind) for kind in kinds)
+    return next((kind for kind, flow in zip(kinds, flows, strict=True) if flow), "")
 
 
 def choose(session: Session, dataset: Dataset, beamline: Beamline, kind: str) -> Choice:
@@ -85,7 +121,8 @@ def nearest(
 ) -> Dataset | None:
     """Find the calibration of a kind that is nearest in time, before or after or on one side.
 
-    It must be of the same beamline and detector, validated, and valid at the dataset's time.
+    It must be of the same beamline and detector, validated, and valid at the dataset's time. One
+    that a run made must be the current version, of a source that is still trusted.
     """
     _, age = rule_for(beamline, kind)
     distance = func.abs(func.extract("epoch", Dataset.taken_at - dataset.taken_at))
@@ -96,12 +133,13 @@ def nearest(
         .join(Calibration, Calibration.dataset_id == Dataset.id)
         .where(
             Calibration.kind == kind,
-            Calibration.detector == dataset.detector,
+            _fits(dataset.detector),
             Dataset.beamline_id == dataset.beamline_id,
             Dataset.state == DatasetState.VALIDATED,
             Dataset.purged_at.is_(None),
             Dataset.taken_at >= earliest,
             Dataset.taken_at <= latest,
+            _is_current(),
             *_valid_at(dataset.taken_at),
         )
         .order_by(distance, Dataset.id)
@@ -111,18 +149,50 @@ def nearest(
 
 def waiting_for(session: Session, calibration: Dataset) -> Sequence[Dataset]:
     """Return the waiting datasets that a calibration may serve, oldest first, locked."""
-    kinds = select(Calibration.kind).where(Calibration.dataset_id == calibration.id)
+    kinds = kinds_of(session, calibration)
     return session.scalars(
         select(Dataset)
         .where(
             Dataset.beamline_id == calibration.beamline_id,
             Dataset.state == DatasetState.WAITING_FOR_CALIBRATION,
-            Dataset.detector == calibration.detector,
-            Dataset.needs.overlap(list(session.scalars(kinds))),
+            may_serve(calibration.detector, kinds),
         )
         .order_by(Dataset.id)
         .with_for_update(key_share=True)
     ).all()
+
+
+def may_serve(detector: str, kinds: Sequence[str]) -> ColumnElement[bool]:
+    """Tell which datasets need something that a calibration with this detector serves as."""
+    same = and_(Dataset.detector == detector, Dataset.needs.overlap(list(kinds)))
+    is_for_any = GEOMETRY in kinds and not detector
+    return or_(same, Dataset.needs.overlap([GEOMETRY])) if is_for_any else same
+
+
+def made_of(session: Session, dataset: Dataset) -> Sequence[Dataset]:
+    """Return the calibrations that runs made of a dataset, the latest version first."""
+    return session.scalars(
+        select(Dataset)
+        .where(
+            Dataset.source_id == dataset.id,
+            select(Calibration).where(Calibration.dataset_id == Dataset.id).exists(),
+        )
+        .order_by(Dataset.version.desc())
+    ).all()
+
+
+def _fits(detector: str) -> ColumnElement[bool]:
+    is_for_any = and_(Calibration.kind == GEOMETRY, Calibration.detector == "")
+    return or_(Calibration.detector == detector, is_for_any)
+
+
+def _is_current() -> ColumnElement[bool]:
+    """Tell which calibrations no later version replaced; of those that landed, all."""
+    source = aliased(Dataset)
+    is_trusted = select(source.id).where(
+        source.id == Dataset.source_id, source.state == DatasetState.VALIDATED
+    )
+    return or_(Dataset.source_id.is_(None), and_(Dataset.is_current, is_trusted.exists()))
 
 
 def _valid_at(time: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -11,10 +11,10 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from catalog import recipes, series
-from catalog.arrivals import one_after_the_other
 from catalog.connection import LOCK
 from catalog.describing import proposal_of, sample_of, visit_of
 from catalog.errors import CatalogError, NotFound
+from catalog.going_on import one_after_the_other
 from catalog.lifecycle import note
 from catalog.models import Beamline, Dataset, LifecycleEvent, Proposal, Sample, Visit, uuid7
 from catalog.samples import SAMPLE_FIELDS, checked_fields

@@ -12,9 +12,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from catalog import inbox, recipes, series
-from catalog.arrivals import ACCEPTED, RECHECK, go_on, one_after_the_other
+from catalog.arrivals import ACCEPTED, RECHECK
 from catalog.connection import LOCK
 from catalog.errors import CatalogError, NotFound
+from catalog.going_on import go_on, one_after_the_other, serve
 from catalog.lifecycle import move, note
 from catalog.models import Dataset, DatasetFile, Storage, uuid7
 from catalog.states import DatasetState, Kind
@@ -90,6 +91,7 @@ def accept(session: Session, dataset_id: UUID, *, actor: str, reason: str) -> Da
         )
     if dataset.kind == Kind.DERIVED:
         move(session, dataset, DatasetState.VALIDATED, actor=actor, reason=reason)
+        serve(session, dataset, recipes.beamline_of(session, dataset.beamline_id), actor)
         series.tell(session, dataset)
         return dataset
     if not dataset.format:

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from datetime import timedelta
-from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -86,13 +85,14 @@ def publish_beamline(
     calibration_max_age : timedelta
         How far in time a calibration may be from the data that it serves.
     calibration_rules : mapping, optional
-        By kind: ``choose`` (nearest, before or both) and ``max_age_hours``.
+        By kind: ``choose`` (nearest, before or both), ``max_age_hours`` and ``wait``; for those
+        that are reduced themselves ``flow``, and ``recipe`` with the beamline's defaults for it.
     series_flow, series_recipe
         The flow that reduces the results of a series together, and the beamline's own defaults for
         its parameters; None where data form no series.
     rules : sequence of mappings
         What reductions need of the beamline's rules: ``name``, ``technique``, ``flow``, ``recipe``,
-        ``batch``, ``series_flow`` and ``series_recipe``.
+        ``batch``, ``series_flow``, ``series_recipe`` and ``calibration``.
     triggers : sequence of str
         The ways of hearing about data that are on.
     purge_derived_after, purge_raw_after : timedelta, optional
@@ -141,17 +141,31 @@ def publish_beamline(
 
 
 def _check_recipes(session: Session, beamline: Beamline) -> None:
-    """Check that the beamline's recipe, and what each rule makes of it, fits the flow."""
-    names = ("", *(each["name"] for each in beamline.rules))
-    for rule, series in product(names, (False, True)):
-        if flow_name(beamline, rule, series=series) is None:
-            continue
-        try:
-            effective_parameters(session, beamline.id, {}, rule, series=series)
-        except InvalidParameters as error:
-            recipe = "series_recipe" if series else "recipe"
-            where = f"rule {rule!r}, {recipe}" if rule else recipe
-            raise InvalidParameters(f"Beamline {beamline.id!r}, {where}: {error}") from None
+    """Check that the beamline's recipes, and what each rule makes of them, fit the flows."""
+    for rule in ("", *(each["name"] for each in beamline.rules)):
+        told = f"rule {rule!r}, " if rule else ""
+        for series, recipe in ((False, "recipe"), (True, "series_recipe")):
+            _check_recipe(session, beamline, f"{told}{recipe}", rule, series=series)
+        for kind in beamline.calibration_rules:
+            recipe = f"{told}recipe of calibrations of kind {kind!r}"
+            _check_recipe(session, beamline, recipe, rule, calibration=kind)
+
+
+def _check_recipe(
+    session: Session,
+    beamline: Beamline,
+    where: str,
+    rule: str,
+    *,
+    series: bool = False,
+    calibration: str = "",
+) -> None:
+    if flow_name(beamline, rule, series=series, calibration=calibration) is None:
+        return
+    try:
+        effective_parameters(session, beamline.id, {}, rule, series=series, calibration=calibration)
+    except InvalidParameters as error:
+        raise InvalidParameters(f"Beamline {beamline.id!r}, {where}: {error}") from None
 
 
 def _check_template(beamline: str, template: str) -> None:
@@ -214,19 +228,33 @@ def rule_of(beamline: Beamline, name: str) -> dict[str, Any] | None:
     return next((rule for rule in beamline.rules if name and rule["name"] == name), None)
 
 
-def flow_name(beamline: Beamline, rule: str = "", *, series: bool = False) -> str | None:
+def flow_name(
+    beamline: Beamline, rule: str = "", *, series: bool = False, calibration: str = ""
+) -> str | None:
     """Return the flow of data that a rule took, or of their series: the rule's, or the beamline's.
 
-    None means that such data are only catalogued, or form no series.
+    For a calibration of a kind, it is the flow that reduces these. None means that such data are
+    only catalogued, or form no series.
     """
     found = rule_of(beamline, rule)
+    if calibration:
+        if found is not None and found.get("calibration") == calibration:
+            return found["flow"]
+        return beamline.calibration_rules.get(calibration, {}).get("flow")
     if series:
         return found.get("series_flow") if found is not None else beamline.series_flow
-    return found["flow"] if found is not None else beamline.flow
+    if found is None:
+        return beamline.flow
+    return None if found.get("calibration") else found["flow"]
 
 
 def current_flow(
-    session: Session, beamline: Beamline, rule: str = "", *, series: bool = False
+    session: Session,
+    beamline: Beamline,
+    rule: str = "",
+    *,
+    series: bool = False,
+    calibration: str = "",
 ) -> FlowSchema:
     """Return the current version of the flow of data that a rule took.
 
@@ -240,13 +268,15 @@ def current_flow(
         ``Dataset.rule``: the name of a rule, or empty.
     series : bool
         Whether the flow of their series is meant.
+    calibration : str
+        The kind of calibration that is reduced; empty for scans and series.
 
     Raises
     ------
     NotFound
         There is no flow for such data, or it has not been published.
     """
-    name = flow_name(beamline, rule, series=series)
+    name = flow_name(beamline, rule, series=series, calibration=calibration)
     found = session.scalar(select(FlowSchema).where(FlowSchema.flow == name, FlowSchema.is_current))
     if found is None:
         taken = f" that rule {rule!r} takes" if rule else ""
@@ -264,6 +294,7 @@ def effective_parameters(
     rule: str = "",
     *,
     series: bool = False,
+    calibration: str = "",
 ) -> dict[str, Any]:
     """Return the whole parameters: the flow's defaults, the beamline's, the rule's, the user's.
 
@@ -281,6 +312,8 @@ def effective_parameters(
         ``Dataset.rule``: the rule that took the data, or empty.
     series : bool
         Whether the parameters of their series' flow are meant, which has a recipe of its own.
+    calibration : str
+        The kind of calibration that is reduced, which has a recipe of its own as well.
 
     Raises
     ------
@@ -290,13 +323,24 @@ def effective_parameters(
         No such beamline, or no flow for such data.
     """
     found = beamline_of(session, beamline)
-    flow = current_flow(session, found, rule, series=series)
-    recipe, usual = found.recipe, found.flow
-    if series:
-        recipe, usual = found.series_recipe, found.series_flow
-    base = recipe if flow.flow == usual else {}
-    of_rule: Tree = (rule_of(found, rule) or {}).get("series_recipe" if series else "recipe", {})
+    flow = current_flow(session, found, rule, series=series, calibration=calibration)
+    base, of_rule = _declared(found, flow.flow, rule, series=series, calibration=calibration)
     return complete_parameters(flow, merged(merged(base, of_rule), overrides))
+
+
+def _declared(
+    beamline: Beamline, flow: str, rule: str, *, series: bool, calibration: str
+) -> tuple[Tree, Tree]:
+    """Return the recipes that beamline and rule declare for data of this sort."""
+    of_rule: Tree = rule_of(beamline, rule) or {}
+    if calibration:
+        is_meant = of_rule.get("calibration") == calibration
+        base: Tree = beamline.calibration_rules.get(calibration, {}).get("recipe", {})
+        return base, of_rule["recipe"] if is_meant else {}
+    if series:
+        base = beamline.series_recipe if flow == beamline.series_flow else {}
+        return base, of_rule.get("series_recipe", {})
+    return beamline.recipe if flow == beamline.flow else {}, of_rule.get("recipe", {})
 
 
 def complete_parameters(flow: FlowSchema, given: Mapping[str, Any]) -> dict[str, Any]:

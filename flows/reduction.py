@@ -23,7 +23,7 @@ from catalog import library, runs
 from catalog.connection import engine_from_environment
 from catalog.library import LibrarySpectrum
 from catalog.queries.results import previews
-from catalog.runs import Claim, Fenced, members
+from catalog.runs import Claim, Fenced, MadeCalibration, members
 from flows.cluster import WorkerLimits, dask_client, worker_limits
 from flows.machine import machine
 from flows.memory import explain
@@ -154,8 +154,11 @@ class Reduction:
         rules_version: str | None = None,
         quality: dict[str, Any],
         metadata: dict[str, Any],
+        calibration: MadeCalibration | None = None,
     ) -> UUID:
         """Rename the folder into place and enter the outputs, all or nothing.
+
+        With ``calibration`` the result serves other datasets, and those that wait for it go on.
 
         Returns
         -------
@@ -175,6 +178,7 @@ class Reduction:
             rules_version=rules_version,
             quality=quality,
             metadata=metadata,
+            calibration=calibration,
         )
 
     def library(

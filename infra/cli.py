@@ -120,7 +120,7 @@ def ingest(
                 cli_actions.wait_until_settled(engine, datasets, shown.update)
         views = cli_actions.datasets_by_id(engine, datasets)
         answer(as_json, views, cli_tables.datasets)
-    if wait and not all(view.result for view in views if view.kind == "raw"):
+    if wait and not all(view.result for view in views if view.kind == "raw" or view.run):
         raise typer.Exit(1)
 
 

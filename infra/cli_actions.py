@@ -67,7 +67,7 @@ def _stage(view: DatasetSummary) -> str:
 
 
 def _settled(view: DatasetSummary) -> bool:
-    if view.kind == "calibration" or view.state in SETTLED:
+    if view.state in SETTLED or (view.kind == "calibration" and view.run is None):
         return True
     return view.run is not None and view.run.state in ENDED
 

@@ -18,6 +18,8 @@ def flow_of(beamline: Beamline, rule: Rule | None = None) -> str | None:
         A rule names a flow or a technique that is not known.
     """
     where = f"beamlines.{beamline.id}.rules.{rule.name}" if rule else ""
+    if rule is not None and rule.calibration:
+        return _of_calibrations_that(rule, beamline, where)
     if rule is not None and rule.flow is not None:
         return _named(rule.flow, where)
     found = _of_scans().get(beamline.technique_of(rule))
@@ -28,6 +30,57 @@ def flow_of(beamline: Beamline, rule: Rule | None = None) -> str | None:
             f"= {CATALOGUE_ONLY!r} such data are catalogued."
         )
     return found.name if found else None
+
+
+def _of_calibrations_that(rule: Rule, beamline: Beamline, where: str) -> str | None:
+    """Return the flow of the calibrations that a rule takes; most are only catalogued."""
+    flow = calibrating_flows(beamline).get(rule.calibration or "")
+    if rule.flow not in (None, flow, CATALOGUE_ONLY):
+        raise ConfigurationError(
+            f"{where}.flow: {rule.flow!r} does not reduce calibrations of kind "
+            f"{rule.calibration!r}; leave it out, or say {CATALOGUE_ONLY!r}."
+        )
+    chosen = None if rule.flow == CATALOGUE_ONLY else flow
+    if rule.recipe and chosen is None:
+        raise ConfigurationError(
+            f"{where}.recipe: calibrations of kind {rule.calibration!r} are only catalogued here, "
+            "and have no recipe."
+        )
+    return chosen
+
+
+def calibrating_flows(beamline: Beamline) -> dict[str, str]:
+    """Return the flows that reduce calibrations of a beamline, by kind, for all its techniques."""
+    techniques = {beamline.technique, *(each.technique for each in beamline.rules)}
+    return {
+        entry.calibrates: entry.name
+        for entry in FLOWS.values()
+        if entry.calibrates and entry.technique in techniques
+    }
+
+
+def published_calibrations(beamline: Beamline) -> dict[str, dict[str, Any]]:
+    """Return how calibrations are chosen and reduced, by kind, for the catalogue.
+
+    Raises
+    ------
+    ConfigurationError
+        There is a recipe for a kind that no flow reduces.
+    """
+    flows = calibrating_flows(beamline)
+    published = {
+        kind: rule.model_dump(mode="json", exclude_defaults=True)
+        for kind, rule in beamline.calibrations.items()
+    }
+    for kind, rule in published.items():
+        if rule.get("recipe") and kind not in flows:
+            raise ConfigurationError(
+                f"beamlines.{beamline.id}.calibrations.{kind}.recipe: no flow of this beamline's "
+                f"techniques reduces calibrations of kind {kind!r}."
+            )
+    for kind, flow in flows.items():
+        published.setdefault(kind, {})["flow"] = flow
+    return published
 
 
 def _named(name: str, where: str) -> str | None:
@@ -69,7 +122,9 @@ def series_flow_of(beamline: Beamline, rule: Rule | None = None) -> str | None:
 def _of_scans() -> dict[str, FlowEntry]:
     """Return the flows that reduce scans, by technique."""
     of_series = {entry.series for entry in FLOWS.values()}
-    return {key: entry for key, entry in FLOWS.items() if key not in of_series}
+    return {
+        key: entry for key, entry in FLOWS.items() if key not in of_series and not entry.calibrates
+    }
 
 
 def published_rules(beamline: Beamline) -> list[dict[str, Any]]:
@@ -83,6 +138,7 @@ def published_rules(beamline: Beamline) -> list[dict[str, Any]]:
             "series_flow": series_flow_of(beamline, rule),
             "series_recipe": rule.series_recipe,
             "batch": rule.batch.model_dump(mode="json") if rule.batch else None,
+            "calibration": rule.calibration,
         }
         for rule in beamline.rules
         if not rule.ignore
@@ -91,7 +147,7 @@ def published_rules(beamline: Beamline) -> list[dict[str, Any]]:
 
 def check_flows(beamlines: Sequence[Beamline]) -> None:
     """
-    Check that the flows and techniques of all rules are known, and those of series.
+    Check that the flows of all rules are known, and those of series and calibrations.
 
     Raises
     ------
@@ -101,3 +157,4 @@ def check_flows(beamlines: Sequence[Beamline]) -> None:
     for beamline in beamlines:
         series_flow_of(beamline)
         published_rules(beamline)
+        published_calibrations(beamline)

@@ -10,7 +10,12 @@ from catalog.connection import engine_from_environment
 from catalog.migrate import migrate
 from catalog.recipes import publish_beamline, publish_flow
 from flows.registry import FLOWS
-from infra.flow_choice import flow_of, published_rules, series_flow_of
+from infra.flow_choice import (
+    flow_of,
+    published_calibrations,
+    published_rules,
+    series_flow_of,
+)
 from infra.logs import log_to_stdout
 from infra.settings import load_settings
 from triggers.beamline import Beamline
@@ -43,9 +48,7 @@ def publish(session: Session, beamline: Beamline, embargo: timedelta | None = No
         output_template=beamline.output,
         recipe=beamline.recipe,
         calibration_max_age=timedelta(hours=beamline.calibration_max_age_hours),
-        calibration_rules={
-            kind: rule.model_dump(mode="json") for kind, rule in beamline.calibrations.items()
-        },
+        calibration_rules=published_calibrations(beamline),
         series_flow=series_flow_of(beamline),
         series_recipe=beamline.series_recipe,
         rules=published_rules(beamline),

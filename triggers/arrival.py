@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from catalog.arrivals import SightedFile, Sighting
 from catalog.sightings import SeriesMark
@@ -112,6 +112,28 @@ class Arrival:
                 filled = fill(template, self.facts.known)
                 return SeriesMark("template", filled) if filled else None
 
+    @property
+    def kind(self) -> Literal["raw", "calibration"]:
+        """Raw data, or a calibration: what a rule says is true whatever the data say."""
+        if self.rule is not None and self.rule.calibration:
+            return "calibration"
+        return self.entry.kind if self.entry else "raw"
+
+    @property
+    def calibration_kinds(self) -> tuple[str, ...]:
+        """What it serves as if it is a calibration."""
+        if self.rule is not None and self.rule.calibration:
+            return (self.rule.calibration,)
+        return tuple(self.entry.calibration_kinds) if self.entry else ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The calibrations that it asks for itself, then those that its beamline wants for it."""
+        if self.kind == "calibration":
+            return ()
+        own = tuple(self.entry.needs) if self.entry else ()
+        return tuple(dict.fromkeys((*own, *self.beamline.needs_of(self.rule))))
+
     def sighting(self) -> Sighting:
         """
         Put it into the catalogue's words; takes the fingerprints.
@@ -128,10 +150,10 @@ class Arrival:
             entry_key=self.key,
             name=self.name,
             technique=self.beamline.technique_of(self.rule),
-            kind=entry.kind if entry else "raw",
+            kind=self.kind,
             stage=self.judgement.stage,
             files=self._files(),
-            calibration_kinds=entry.calibration_kinds if entry else (),
+            calibration_kinds=self.calibration_kinds,
             detector=entry.detector if entry else "",
             reason=self.judgement.reason,
             uid=entry.uid if entry else None,
@@ -140,7 +162,7 @@ class Arrival:
             visit=known.get("visit"),
             sample=known.get("sample"),
             metadata=self._metadata(),
-            needs=entry.needs if entry else (),
+            needs=self.needs,
             format=entry.format if entry else "",
             inner_path=entry.inner_path if entry else "",
             has_identity=self.has_identity,

@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from triggers.rules import (
-    CALIBRATION_KINDS,
     NO_SERIES,
     USUAL_SERIES,
     CalibrationRule,
@@ -19,6 +18,7 @@ from triggers.rules import (
     Rule,
     Source,
     Triggers,
+    check_kinds,
     check_order,
     check_series,
 )
@@ -26,6 +26,10 @@ from triggers.templates import OUTPUT_FIELDS, PATH_FIELDS, describe, placeholder
 
 PATTERNS = {
     "ct": ("*.h5", "*.hdf5", "*.nxs", "*.tif", "*.tiff"),
+    "pdf": (
+        *("*.tif", "*.tiff", "*.cbf", "*.cbf.gz", "*.edf", "*.edf.gz", "*.h5", "*.hdf5", "*.nxs"),
+        *("*.xye", "*.xy", "*.chi", "*.dat", "*.iq", "*.poni", "*.npy", "*.mask"),
+    ),
     "xas": (
         *("*.xdi", "*.xd", "*.dat", "*.txt", "*.csv", "*.asc", "*.xmu", "*.spec"),
         *("*.prj", "*.qex", "*.h5", "*.hdf5", "*.nxs"),
@@ -93,6 +97,10 @@ class Beamline(BaseModel):
     calibration_max_age_hours: float = Field(
         default=24.0, gt=0, description="Flats and darks that are older do not serve a scan."
     )
+    needs: tuple[str, ...] = Field(
+        default=(),
+        description="Kinds of calibrations that data wait for, beside those that they ask for.",
+    )
     rules: tuple[Rule, ...] = Field(
         default=(), description="Ordered; what no rule matches is as the beamline says."
     )
@@ -144,12 +152,13 @@ class Beamline(BaseModel):
     def _check_calibrations(
         cls, calibrations: dict[str, CalibrationRule]
     ) -> dict[str, CalibrationRule]:
-        if unknown := sorted(set(calibrations) - set(CALIBRATION_KINDS)):
-            raise ValueError(
-                f"{unknown[0]!r} is no kind of calibration; there are: "
-                f"{', '.join(CALIBRATION_KINDS)}"
-            )
+        check_kinds(list(calibrations))
         return calibrations
+
+    @field_validator("needs")
+    @classmethod
+    def _check_needs(cls, needs: tuple[str, ...]) -> tuple[str, ...]:
+        return check_kinds(needs)
 
     @field_validator("sources")
     @classmethod
@@ -196,6 +205,18 @@ class Beamline(BaseModel):
         """Return what makes a series of data that a rule takes; 'none' if nothing does."""
         declared = (rule.series if rule else None) or self.series
         return declared or USUAL_SERIES.get(self.technique_of(rule), NO_SERIES)
+
+    def needs_of(self, rule: Rule | None) -> tuple[str, ...]:
+        """Return the kinds of calibrations that are asked for, for data that a rule takes."""
+        if rule is None:
+            return self.needs
+        if rule.calibration:
+            return ()
+        return self.needs if rule.needs is None else rule.needs
+
+    def waits_for(self, kind: str) -> bool:
+        """Whether data that ask for calibrations of a kind wait for one."""
+        return kind not in self.calibrations or self.calibrations[kind].wait
 
     def describe(self, relative: str, rule: Rule | None = None) -> dict[str, str]:
         """Read proposal, visit, sample and scan off a path, as far as the template fits it."""

@@ -43,6 +43,10 @@ class Found:
     ----------
     ends_as, ends_because
         What it will be if nothing changes any more, and why.
+    serves_as
+        The kinds of calibration that it is.
+    waits_for, uses
+        The kinds of calibrations that it waits for, and those that it is given if they are there.
     """
 
     name: str
@@ -61,6 +65,9 @@ class Found:
     told_otherwise: Mapping[str, Mapping[str, str]]
     report: Mapping[str, Any]
     problem: str | None
+    serves_as: tuple[str, ...] = ()
+    waits_for: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,13 +160,14 @@ def _looked_at(
 
 
 def _found(arrival: Arrival, later: Judgement) -> Found:
-    entry, facts = arrival.entry, arrival.facts
+    entry, facts, needs = arrival.entry, arrival.facts, arrival.needs
+    waits_for = tuple(kind for kind in needs if arrival.beamline.waits_for(kind))
     return Found(
         name=arrival.name,
         key=arrival.key,
         inner_path=entry.inner_path if entry else "",
         format=entry.format if entry else "",
-        kind=entry.kind if entry else "raw",
+        kind=arrival.kind,
         frames=entry.present_frames if entry else 0,
         expected_frames=entry.expected_frames if entry else None,
         stage=arrival.judgement.stage,
@@ -171,6 +179,9 @@ def _found(arrival: Arrival, later: Judgement) -> Found:
         told_otherwise=facts.others,
         report=arrival.clues.report,
         problem=facts.problem,
+        serves_as=arrival.calibration_kinds,
+        waits_for=waits_for,
+        uses=tuple(kind for kind in needs if kind not in waits_for),
     )
 
 

@@ -12,7 +12,16 @@ from triggers.templates import PATH_FIELDS, placeholders
 
 Grouping = Literal["file", "entry", "folder"]
 Source = Literal["path", "report", "sidecar", "file"]
-CALIBRATION_KINDS = ("flat", "dark", "calibrant", "empty", "mask", "reference")
+CALIBRATION_KINDS = (
+    "flat",
+    "dark",
+    "empty",
+    "container",
+    "mask",
+    "geometry",
+    "calibrant",
+    "reference",
+)
 CATALOGUE_ONLY = "none"
 """The flow of data that are only catalogued."""
 NO_SERIES = "none"
@@ -59,6 +68,12 @@ class Rule(Part):
         "a file or folder, or a plain name in the folder of a file or of images.",
     )
     batch: Batch | None = Field(default=None, description="Reduce several in one run.")
+    calibration: str | None = Field(
+        default=None,
+        description="What it takes are calibrations of this kind, whatever the data say: flat, "
+        "dark, empty, container, mask, geometry, calibrant or reference.",
+    )
+    needs: tuple[str, ...] | None = Field(default=None, description="Instead of the beamline's.")
     series: str | None = Field(default=None, description="Instead of the beamline's.")
     series_recipe: dict[str, Any] = Field(
         default_factory=dict, description="What differs from the beamline's series_recipe."
@@ -68,6 +83,17 @@ class Rule(Part):
     @classmethod
     def _check_series(cls, series: str | None) -> str | None:
         return check_series(series)
+
+    @field_validator("calibration")
+    @classmethod
+    def _check_calibration(cls, kind: str | None) -> str | None:
+        check_kinds([kind] if kind else [])
+        return kind
+
+    @field_validator("needs")
+    @classmethod
+    def _check_needs(cls, needs: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if needs is None else check_kinds(needs)
 
     @field_validator("match")
     @classmethod
@@ -98,9 +124,38 @@ class Rule(Part):
             raise ValueError(f"rule {self.name!r} ignores its paths: {others[0]} has no meaning")
         return self
 
+    @model_validator(mode="after")
+    def _calibrations_need_nothing(self) -> Self:
+        others = sorted(self.model_fields_set & {"needs", "series", "series_recipe"})
+        if self.calibration and others:
+            raise ValueError(
+                f"rule {self.name!r} takes calibrations, which wait for nothing and form no "
+                f"series: {others[0]} has no meaning"
+            )
+        return self
+
     def takes(self, *paths: str) -> bool:
         """Whether one of these, which name the same data, fits one of the patterns."""
         return any(patterns.matches(pattern, path) for pattern in self.match for path in paths)
+
+
+def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
+    """
+    Check kinds of calibrations.
+
+    Raises
+    ------
+    ValueError
+        There is no such kind, or one is named twice; the sentence names it.
+    """
+    for number, kind in enumerate(kinds):
+        if kind not in CALIBRATION_KINDS:
+            raise ValueError(
+                f"{kind!r} is no kind of calibration; there are: {', '.join(CALIBRATION_KINDS)}"
+            )
+        if kind in kinds[:number]:
+            raise ValueError(f"{kind!r} is named twice")
+    return tuple(kinds)
 
 
 def check_series(series: str | None) -> str | None:
@@ -152,7 +207,7 @@ def _shadow(pattern: str, earlier: Sequence[Rule]) -> str | None:
 
 
 class CalibrationRule(Part):
-    """Which calibrations of a kind serve a scan."""
+    """Which calibrations of a kind serve a scan, and how they are reduced themselves."""
 
     choose: Literal["nearest", "before", "both"] = Field(
         default="nearest",
@@ -160,6 +215,14 @@ class CalibrationRule(Part):
     )
     max_age_hours: float | None = Field(
         default=None, gt=0, description="Instead of calibration_max_age_hours."
+    )
+    wait: bool = Field(
+        default=True,
+        description="Whether data wait for one; if not, they are given what is there by then.",
+    )
+    recipe: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Defaults of the recipe of the flow that reduces calibrations of this kind.",
     )
 
 

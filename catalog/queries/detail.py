@@ -9,7 +9,9 @@ from uuid import UUID
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, defer
 
+from catalog.calibrations import waits_for
 from catalog.models import (
+    Beamline,
     Dataset,
     DatasetCalibration,
     DatasetFile,
@@ -59,7 +61,7 @@ def dataset_detail(
         metadata=dataset.meta,
         files=_files(session, dataset),
         calibrations=calibrations,
-        waits_for=_missing(dataset, calibrations),
+        waits_for=_missing(session, dataset, calibrations),
         events=_events(session, dataset_id, {run.id: run.version for run in runs}),
         runs=runs,
         versions=results(session, _versions(session, dataset_id)),
@@ -132,11 +134,12 @@ def _calibrations(session: Session, dataset_id: UUID) -> list[CalibrationView]:
     ]
 
 
-def _missing(dataset: Dataset, calibrations: list[CalibrationView]) -> list[str]:
+def _missing(session: Session, dataset: Dataset, calibrations: list[CalibrationView]) -> list[str]:
     if dataset.state != DatasetState.WAITING_FOR_CALIBRATION:
         return []
+    beamline = session.get_one(Beamline, dataset.beamline_id)
     linked = {calibration.role for calibration in calibrations}
-    return [kind for kind in dataset.needs if kind not in linked]
+    return [kind for kind in dataset.needs if kind not in linked and waits_for(beamline, kind)]
 
 
 def _events(session: Session, dataset_id: UUID, versions: dict[UUID, int]) -> list[EventView]:

@@ -2,7 +2,15 @@
 
 from catalog.errors import Fenced
 from catalog.runs.claiming import Claim, InputFile, claim
-from catalog.runs.ending import OutputFile, cancel, cancel_run, complete, fail, give_back
+from catalog.runs.ending import (
+    MadeCalibration,
+    OutputFile,
+    cancel,
+    cancel_run,
+    complete,
+    fail,
+    give_back,
+)
 from catalog.runs.opening import open_run, request_run, run_key
 from catalog.runs.progress import StepRecord, heartbeat, record_steps, set_stage
 
@@ -10,6 +18,7 @@ __all__ = [
     "Claim",
     "Fenced",
     "InputFile",
+    "MadeCalibration",
     "OutputFile",
     "StepRecord",
     "cancel",

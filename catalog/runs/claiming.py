@@ -26,7 +26,7 @@ from catalog.models import (
     Storage,
 )
 from catalog.runs import members
-from catalog.runs.opening import current_run, open_run, reducible
+from catalog.runs.opening import current_run, flow_of, open_run, reducible
 from catalog.samples import SAMPLE_FIELDS
 from catalog.states import AttemptState, Lane, RunState
 
@@ -233,13 +233,11 @@ def _dispatched_run(session: Session, asking: _FlowRun) -> UUID | None:
 def _copied_run(session: Session, asking: _FlowRun) -> UUID:
     """Open a run for a flow run that a person started from the Prefect UI."""
     dataset = reducible(session, asking.dataset_id)
-    beamline = recipes.beamline_of(session, dataset.beamline_id)
-    flow = recipes.flow_name(beamline, dataset.rule, series=dataset.is_series)
-    if flow != asking.flow:
+    schema = flow_of(session, dataset)
+    if schema.flow != asking.flow:
         raise CatalogError(
-            f"{dataset.name} is reduced by the flow {flow!r}, not by {asking.flow!r}."
+            f"{dataset.name} is reduced by the flow {schema.flow!r}, not by {asking.flow!r}."
         )
-    schema = recipes.current_flow(session, beamline, dataset.rule, series=dataset.is_series)
     copied = session.get(Dispatch, asking.dispatch_id) if asking.dispatch_id else None
     run = open_run(
         session,
@@ -369,7 +367,7 @@ def _inputs(session: Session, run: Run) -> list[InputFile]:
             inner_path=file.inner_path,
             role=file.role if role == "raw" else role,
             format=format,
-            fingerprint=file.fingerprint,
+            fingerprint=file.fingerprint or file.digest,
             dataset_id=file.dataset_id,
             count=file.count,
         )

@@ -9,13 +9,14 @@ from uuid import UUID
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from catalog import recipes, series
+from catalog import going_on, recipes, series
 from catalog.connection import LOCK
 from catalog.errors import NotFound
 from catalog.lifecycle import move, note
 from catalog.models import (
     Attempt,
     Beamline,
+    Calibration,
     Dataset,
     DatasetFile,
     Lineage,
@@ -26,6 +27,19 @@ from catalog.models import (
 from catalog.runs.claiming import Claim
 from catalog.runs.progress import fenced
 from catalog.states import AttemptState, DatasetState, Kind, RunState
+
+
+@dataclass(frozen=True)
+class MadeCalibration:
+    """What a result serves as if it is itself a calibration, and the format of its file.
+
+    The file's role among the outputs must be the kind. Detector, energy and validity are those of
+    the data that it was made of, and so is the time from which its age counts.
+    """
+
+    kind: str
+    format: str
+    energy_kev: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,7 @@ def complete(
     quality: dict[str, Any],
     metadata: dict[str, Any],
     rules_version: str | None = None,
+    calibration: MadeCalibration | None = None,
 ) -> UUID:
     """Publish and enter a result in one transaction, while no other attempt can.
 
@@ -76,6 +91,8 @@ def complete(
         What is told about the result itself (shape, units, voxel size ...).
     rules_version : str, optional
         Of the rules that the verdict follows.
+    calibration : MadeCalibration, optional
+        What the result serves other datasets as; those that wait for one go on.
 
     Returns
     -------
@@ -88,6 +105,9 @@ def complete(
         A newer attempt holds the run, or it was ended.
     """
     with Session(engine) as session, session.begin():
+        if calibration is not None:  # before the run is locked, as arrivals do
+            beamline = recipes.beamline_of(session, claim.beamline)
+            going_on.one_after_the_other(session, beamline)
         run, attempt = _locked(session, claim)
         if attempt.state == AttemptState.COMPLETED:
             return session.scalars(select(Dataset.id).where(Dataset.run_id == run.id)).one()
@@ -112,6 +132,8 @@ def complete(
         )
         _end_attempt(run, attempt, AttemptState.COMPLETED, None)
         move(session, run, RunState.COMPLETED, actor="flow", details={"verdict": verdict})
+        if calibration is not None:
+            _serve(session, derived, calibration)
         series.tell(session, derived)  # last: it holds up the other scans of the series
         return derived.id
 
@@ -269,6 +291,27 @@ def _enter_derived(session: Session, run: Run, metadata: dict[str, Any]) -> Data
     session.add(derived)
     note(session, derived, "registered", actor="flow", details={"run": str(run.id)})
     return derived
+
+
+def _serve(session: Session, derived: Dataset, made: MadeCalibration) -> None:
+    """Enter what a result serves as, and let those go on that waited for it."""
+    source = session.get_one(Dataset, derived.source_id)
+    of_source = select(Calibration).where(Calibration.dataset_id == source.id).limit(1)
+    about = session.scalar(of_source)
+    derived.detector, derived.format = source.detector, made.format
+    session.add(
+        Calibration(
+            dataset_id=derived.id,
+            kind=made.kind,
+            detector=source.detector,
+            energy_kev=made.energy_kev or (about.energy_kev if about else None),
+            valid_from=about.valid_from if about else None,
+            valid_until=about.valid_until if about else None,
+        )
+    )
+    session.flush()
+    beamline = recipes.beamline_of(session, derived.beamline_id)
+    going_on.serve(session, derived, beamline, actor="flow")
 
 
 def _enter_outputs(

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from catalog import memo, outbox, recipes
+from catalog import calibrations, memo, outbox, recipes
 from catalog.connection import LOCK
 from catalog.errors import CatalogError, NotFound
 from catalog.lifecycle import note
@@ -20,6 +20,7 @@ from catalog.models import (
     Dataset,
     DatasetCalibration,
     DatasetFile,
+    FlowSchema,
     Lineage,
     Proposal,
     Run,
@@ -48,7 +49,7 @@ def request_run(
     session : Session
         The transaction; the caller commits.
     dataset_id : UUID
-        The raw dataset.
+        The raw dataset, or a calibration that a flow reduces.
     overrides : mapping
         Parameters that differ from the beamline's.
     actor, reason : str
@@ -71,8 +72,14 @@ def request_run(
     asked = select(Run).where(Run.request_id == request_id) if request_id else None
     if asked is not None and (existing := session.scalar(asked)) is not None:
         return existing
+    beamline = recipes.beamline_of(session, dataset.beamline_id)
     parameters = recipes.effective_parameters(
-        session, dataset.beamline_id, overrides, dataset.rule, series=dataset.is_series
+        session,
+        dataset.beamline_id,
+        overrides,
+        dataset.rule,
+        series=dataset.is_series,
+        calibration=calibrations.reduced_as(session, beamline, dataset),
     )
     return open_run(
         session,
@@ -94,12 +101,12 @@ def reducible(session: Session, dataset_id: UUID) -> Dataset:
     NotFound
         There is none with this id.
     CatalogError
-        It is no raw dataset, or its state does not allow it.
+        It is neither raw nor a calibration that a flow reduces, or its state does not allow it.
     """
     dataset = session.get(Dataset, dataset_id, with_for_update=LOCK)
     if dataset is None:
         raise NotFound(f"No dataset {dataset_id}.")
-    if dataset.kind != Kind.RAW:
+    if dataset.kind != Kind.RAW and not _is_reduced(session, dataset):
         raise CatalogError(
             f"{dataset.name} is a {dataset.kind} dataset: only raw ones are reduced."
         )
@@ -108,6 +115,12 @@ def reducible(session: Session, dataset_id: UUID) -> Dataset:
     if dataset.state != DatasetState.VALIDATED:
         raise CatalogError(f"{dataset.name} cannot be reduced: {_why_not(dataset)}")
     return dataset
+
+
+def _is_reduced(session: Session, dataset: Dataset) -> bool:
+    """Tell whether a calibration is of a kind that a flow reduces."""
+    beamline = recipes.beamline_of(session, dataset.beamline_id)
+    return bool(calibrations.reduced_as(session, beamline, dataset))
 
 
 def _why_not(dataset: Dataset) -> str:
@@ -155,7 +168,7 @@ def open_run(
     session.flush()
     session.refresh(dataset, with_for_update=LOCK)
     beamline = recipes.beamline_of(session, dataset.beamline_id)
-    flow = recipes.current_flow(session, beamline, dataset.rule, series=dataset.is_series)
+    flow = flow_of(session, dataset)
     inputs = _inputs(session, dataset)
     key = run_key(inputs, flow.flow, flow.version, parameters, request_id)
     existing = session.scalar(select(Run).where(Run.run_key == key))
@@ -184,6 +197,21 @@ def open_run(
         outbox.put(session, run)
     session.flush()
     return run
+
+
+def flow_of(session: Session, dataset: Dataset) -> FlowSchema:
+    """Return the current version of the flow that reduces a dataset.
+
+    Raises
+    ------
+    NotFound
+        There is none, or it has not been published.
+    """
+    beamline = recipes.beamline_of(session, dataset.beamline_id)
+    kind = calibrations.reduced_as(session, beamline, dataset)
+    return recipes.current_flow(
+        session, beamline, dataset.rule, series=dataset.is_series, calibration=kind
+    )
 
 
 def _edge(run: Run, input: "Input") -> dict[str, Any]:
@@ -252,12 +280,14 @@ def _inputs(session: Session, dataset: Dataset) -> list[Input]:
 
 def _dataset_fingerprint(session: Session, dataset_id: UUID) -> str:
     """Return one fingerprint for all files of a dataset, wherever they lie."""
+    # results have no fingerprint, and a digest from the first
+    mark = func.coalesce(DatasetFile.fingerprint, DatasetFile.digest)
     files = session.execute(
-        select(
-            DatasetFile.role, DatasetFile.inner_path, DatasetFile.fingerprint, DatasetFile.count
-        ).where(DatasetFile.dataset_id == dataset_id, DatasetFile.gone_at.is_(None))
+        select(DatasetFile.role, DatasetFile.inner_path, mark, DatasetFile.count).where(
+            DatasetFile.dataset_id == dataset_id, DatasetFile.gone_at.is_(None)
+        )
     )
-    return files_fingerprint((role, inner, mark, count) for role, inner, mark, count in files)
+    return files_fingerprint((role, inner, own, count) for role, inner, own, count in files)
 
 
 def files_fingerprint(files: Iterable[tuple[str, str, str | None, int]]) -> str:

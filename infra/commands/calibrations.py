@@ -21,7 +21,7 @@ def affected(context: typer.Context, dataset: DatasetId, as_json: Json = False) 
 
     with catalogue(context.obj) as engine, Session(engine) as session:
         found = touched(session, find(session, dataset))
-    if found.kind != "calibration":
+    if found.kind != "calibration" and not found.kinds:
         raise CatalogError(f"{found.name} is {found.kind}: only calibrations touch others.")
     answer(as_json, found, _table)
 
@@ -48,4 +48,8 @@ def _version(each: Any) -> str:
 
 
 def _names(used: Any) -> str:
-    return ", ".join(each.name for each in used) or "none"
+    return ", ".join(_name(each) for each in used) or "none"
+
+
+def _name(used: Any) -> str:
+    return used.name if used.version is None else f"{used.name} (v{used.version})"

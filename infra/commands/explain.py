@@ -105,6 +105,12 @@ def _dataset(found: "Found") -> Iterator[str]:
     for what in ("proposal", "sample"):
         if what not in found.known:
             yield f"  {what:<9} not known: a person assigns it"
+    if found.serves_as:
+        yield f"  serves as {', '.join(found.serves_as)}"
+    if found.waits_for:
+        yield f"  waits for {', '.join(found.waits_for)}"
+    if found.uses:
+        yield f"  uses      {', '.join(found.uses)}, if there is one by then"
     if found.report:
         told = ", ".join(f"{key} {value}" for key, value in found.report.items())
         yield f"  reported  {told}"

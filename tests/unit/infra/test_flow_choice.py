@@ -8,7 +8,12 @@ from catalog import recipes
 from catalog.errors import InvalidParameters
 from catalog.models import Beamline as Row
 from flows.registry import FLOWS
-from infra.flow_choice import check_flows, published_rules, series_flow_of
+from infra.flow_choice import (
+    check_flows,
+    published_calibrations,
+    published_rules,
+    series_flow_of,
+)
 from infra.prepare_catalogue import publish
 from infra.settings import ConfigurationError
 from triggers.beamline import Beamline
@@ -98,6 +103,56 @@ def test_the_recipe_of_a_series_is_checked_and_merged(catalog_engine, with_serie
         assert of_series["stripe_removal"] != "none", "the recipe of scans is theirs alone"
         with pytest.raises(InvalidParameters, match="series_recipe: 'axis' is not a parameter"):
             publish(session, described.model_copy(update={"series_recipe": {"axis": 1}}))
+
+
+@pytest.fixture
+def with_calibrating(monkeypatch):
+    """Let CT have a flow that reduces images of calibrants."""
+    monkeypatch.setitem(
+        FLOWS, "calibrating", replace(FLOWS["ct"], name="calibrate", calibrates="calibrant")
+    )
+
+
+def test_calibrations_have_the_flow_of_their_kind(with_calibrating):
+    rules = [
+        {"name": "ceria", "match": ["c/**"], "calibration": "calibrant", "recipe": {"padding": 1}},
+        {"name": "air", "match": ["air/**"], "calibration": "empty"},
+        {"name": "kept", "match": ["k/**"], "calibration": "calibrant", "flow": "none"},
+        {"name": "scans", "match": ["s/**"]},
+    ]
+    about = {"calibrant": {"recipe": {"rotation_axis": 2}}, "mask": {"wait": False}}
+    described = beamline(*rules, calibrations=about)
+    check_flows([described])
+    published = published_rules(described)
+    assert [each["flow"] for each in published] == ["calibrate", None, None, "ct-reduction"]
+    assert [each["calibration"] for each in published] == ["calibrant", "empty", "calibrant", None]
+    assert published_calibrations(described) == {
+        "calibrant": {"recipe": {"rotation_axis": 2}, "flow": "calibrate"},
+        "mask": {"wait": False},
+    }
+    spectra = beamline(technique="xas")
+    assert published_calibrations(spectra) == {}, "another technique's flow is not meant"
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        (
+            {"calibration": "empty", "recipe": {"a": 1}},
+            r"a\.recipe: calibrations of kind 'empty'",
+        ),
+        ({"calibration": "calibrant", "flow": "ct-reduction"}, "a.flow: 'ct-reduction' does not"),
+    ],
+)
+def test_mistakes_about_calibrations(with_calibrating, about, words):
+    with pytest.raises(ConfigurationError, match=words):
+        check_flows([beamline({"name": "a", "match": ["**"], **about})])
+
+
+def test_a_recipe_for_calibrations_that_no_flow_reduces():
+    described = beamline(calibrations={"empty": {"recipe": {"a": 1}}})
+    with pytest.raises(ConfigurationError, match=r"empty\.recipe: no flow of this beam"):
+        check_flows([described])
 
 
 def test_into_the_catalogue(catalog_engine):

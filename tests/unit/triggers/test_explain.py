@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from infra.commands.explain import lines
 from triggers.explain import explain
 
 RULES = [
@@ -94,3 +95,18 @@ def test_what_it_will_be_if_nothing_changes(beamline, raw, write_scan):
     [dataset] = explain([beamline], path).datasets
     assert (dataset.stage, dataset.ends_as) == ("opened", "incomplete")
     assert "3 of 5 announced frames" in dataset.ends_because
+
+
+def test_calibrations(make_beamline, raw, write_scan):
+    beamline = make_beamline(
+        rules=[{"name": "air", "match": ["air/*"], "calibration": "empty"}],
+        needs=["empty", "mask"],
+        calibrations={"mask": {"wait": False}},
+    )
+    [empty] = explain([beamline], write_old(write_scan, raw / "air" / "a.h5", uid="u1")).datasets
+    assert (empty.kind, empty.serves_as, empty.waits_for) == ("calibration", ("empty",), ())
+    found = explain([beamline], write_old(write_scan, raw / "b.h5", uid="u2"))
+    [scan] = found.datasets
+    assert (scan.kind, scan.serves_as) == ("raw", ())
+    assert (scan.waits_for, scan.uses) == (("empty",), ("mask",))
+    assert {"  waits for empty", "  uses      mask, if there is one by then"} <= {*lines(found, [])}
