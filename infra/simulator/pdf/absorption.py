@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
 Array = NDArray[np.float64]
-RINGS, TURNS = 10, 36
+RINGS, TURNS = 16, 36
 ANGLES = np.deg2rad(np.linspace(0, 75, 26))
 AZIMUTHS = np.deg2rad(np.linspace(0, 90, 10))
 
@@ -60,7 +60,7 @@ def _table(capillary: Capillary, where: str) -> Array:
 def _points(inner: float, outer: float) -> tuple[Array, Array]:
     """Return points of a ring across the capillary, (points, 2), and the area each stands for."""
     edges = np.linspace(inner, outer, RINGS + 1)
-    radius = 0.5 * (edges[1:] + edges[:-1])
+    radius = np.sqrt(0.5 * (edges[1:] ** 2 + edges[:-1] ** 2))
     turn = (np.arange(TURNS) + 0.5) * 2 * np.pi / TURNS
     circle = np.stack([np.sin(turn), np.cos(turn)], axis=-1)
     points = (radius[:, None, None] * circle).reshape(-1, 2)

@@ -43,7 +43,7 @@ def wrong_monitor(plan: ScanPlan) -> ScanPlan:
 
 def saturated(plan: ScanPlan) -> ScanPlan:
     """Let in so much light that the rings cannot be counted."""
-    return replace(plan, faults=replace(plan.faults, light=3000.0))
+    return replace(plan, faults=replace(plan.faults, light=40.0))
 
 
 def textured(plan: ScanPlan) -> ScanPlan:

@@ -142,21 +142,23 @@ def _average(material: Material, q: Array) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _coherent(material: Material, first: float, last: float, bins: int) -> Array:
+def _coherent(material: Material, wavelength: float, first: float, last: float, bins: int) -> Array:
     q = np.linspace(first, last, bins)
-    f = {element: factors.form_factor(element, q) for element in material.elements}
+    f = {each: factors.amplitude(each, q, wavelength) for each in material.elements}
     pairs = partials(material, q)
-    alone = factors.mean_square(material.formula, q)
-    total = alone + sum(f[one] * f[other] * p for (one, other), p in pairs.items())
-    return np.maximum(total, 0.0)  # the blur of a glass reaches below it at the smallest angles
+    alone = factors.mean_square(material.formula, q, wavelength)
+    together = sum((f[a] * f[b].conj()).real * p for (a, b), p in pairs.items())
+    # the blur of a glass, and the end of a crystallite, reach below 0 at the smallest angles
+    return np.maximum(alone + together, 0.0)
 
 
-def coherent(material: Material, q: Array) -> Array:
+def coherent(material: Material, q: Array, wavelength: float) -> Array:
     """Return the coherent scattering per atom in electron units, on an even grid q (bins,)."""
-    return _coherent(material, float(q[0]), float(q[-1]), len(q))
+    return _coherent(material, wavelength, float(q[0]), float(q[-1]), len(q))
 
 
-def structure_factor(material: Material, q: Array) -> Array:
+def structure_factor(material: Material, q: Array, wavelength: float) -> Array:
     """Return S(Q) of Faber and Ziman (Phil. Mag. 11 (1965) 153), on an even grid q (bins,)."""
-    square = factors.mean(material.formula, q) ** 2
-    return 1 + (coherent(material, q) - factors.mean_square(material.formula, q)) / square
+    alone = factors.mean_square(material.formula, q, wavelength)
+    square = factors.mean(material.formula, q, wavelength) ** 2
+    return 1 + (coherent(material, q, wavelength) - alone) / square

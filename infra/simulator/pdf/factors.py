@@ -14,6 +14,7 @@ import xraylib_np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 COMPTON_WAVELENGTH = 0.0242631024  # h / (m c) in Å
 HC = 12.398419843  # keV Å
 AVOGADRO = 0.602214076  # of 1e24, which makes g/cm3 into atoms/Å3
@@ -37,6 +38,13 @@ def form_factor(element: str, q: Array) -> Array:
     return xraylib_np.FF_Rayl(_number(element), q / (4 * np.pi))[0]
 
 
+def amplitude(element: str, q: Array, wavelength: float) -> Complex:
+    """Return the form factor of a free atom with its dispersion at a wavelength."""
+    number, energy = int(_number(element)[0]), HC / wavelength
+    # xraylib counts f'' down from 0
+    return form_factor(element, q) + xraylib.Fi(number, energy) - 1j * xraylib.Fii(number, energy)
+
+
 def compton(formula: str, q: Array, wavelength: float) -> Array:
     """Return the incoherent scattering as photons are counted, the recoil within.
 
@@ -50,15 +58,17 @@ def compton(formula: str, q: Array, wavelength: float) -> Array:
     return ratio**2 * sum(c * xraylib_np.SF_Compt(_number(name), s)[0] for name, c in parts)
 
 
-def mean(formula: str, q: Array) -> Array:
-    """Return <f>."""
-    return sum((c * form_factor(e, q) for e, c in composition(formula).items()), np.zeros(q.shape))
-
-
-def mean_square(formula: str, q: Array) -> Array:
-    """Return <f^2>."""
+def mean(formula: str, q: Array, wavelength: float) -> Array:
+    """Return |<f>|."""
     parts = composition(formula).items()
-    return sum((c * form_factor(element, q) ** 2 for element, c in parts), np.zeros(q.shape))
+    return np.abs(sum(c * amplitude(element, q, wavelength) for element, c in parts))
+
+
+def mean_square(formula: str, q: Array, wavelength: float) -> Array:
+    """Return <|f|^2>."""
+    parts = composition(formula).items()
+    squares = (c * np.abs(amplitude(element, q, wavelength)) ** 2 for element, c in parts)
+    return sum(squares, np.zeros(q.shape))
 
 
 def atoms_per_volume(formula: str, density: float) -> float:

@@ -72,10 +72,10 @@ def spots(plan: ScanPlan, q: Array) -> Array:
     random = np.random.default_rng([plan.seed, 3])
     result = np.zeros(q.shape)
     where = np.flatnonzero((q > SPOT_Q[0]) & (q < SPOT_Q[1]))
-    rows, columns = np.indices(q.shape)
+    index = np.indices(q.shape)
     for place in random.choice(where, plan.sample.grains, replace=False):
         row, column = divmod(int(place), q.shape[1])
         near = np.s_[max(row - 6, 0) : row + 7, max(column - 6, 0) : column + 7]
-        away = (rows[near] - row) ** 2 + (columns[near] - column) ** 2
+        away = (index[0][near] - row) ** 2 + (index[1][near] - column) ** 2
         result[near] += random.uniform(*SPOT_HEIGHT) * np.exp(-0.5 * away / SPOT_WIDTH**2)
     return result

@@ -190,7 +190,8 @@ class ScanPlan:
     def as_kind(self, kind: Kind, name: str, **changes: object) -> "ScanPlan":
         """Return the plan of a calibration that goes with this one, under the same conditions."""
         quiet = replace(self, evolution=Evolution(), faults=Faults(), claims=Claims(), frames=1)
-        return replace(quiet, kind=kind, name=name, seed=self.seed + 1000, **changes)
+        other = replace(quiet, kind=kind, name=name, seed=self.seed + 1000, **changes)
+        return replace(other, uid=str(uuid4())) if self.uid else other
 
 
 def small(plan: ScanPlan) -> ScanPlan:

@@ -93,7 +93,9 @@ def electron_units(
     """Return the sample's scattering per atom in electron units, Compton with it, (bins,)."""
     q = grid(wavelength)
     ordered = sum(
-        x * debye.coherent(phase, q) for phase, x in zip(phases, amounts, strict=True) if x
+        x * debye.coherent(phase, q, wavelength)
+        for phase, x in zip(phases, amounts, strict=True)
+        if x
     )
     return ordered + _compton(phases[0].formula, wavelength)
 

@@ -23,16 +23,16 @@ KAPTON_PEAKS = (  # 1/Å, width, height: sharp ones of what is crystalline in it
 BONDS = {"N": (1.56, 1.098), "O": (0.42, 1.208)}  # atoms of 1.99, and Å between the two
 
 
-def kapton(q: Array) -> Array:
+def kapton(q: Array, wavelength: float) -> Array:
     """Return the coherent scattering of a polyimide film per atom, in electron units."""
-    square = factors.mean_square(KAPTON, q)
+    square = factors.mean_square(KAPTON, q, wavelength)
     peaks = sum(h * np.exp(-0.5 * ((q - at) / width) ** 2) for at, width, h in KAPTON_PEAKS)
     return square * (1 - 0.85 * np.exp(-((q / 1.1) ** 2)) + peaks)
 
 
 def air(q: Array, wavelength: float) -> Array:
     """Return the scattering of air per atom, two atoms of a molecule together, Compton with it."""
-    result = factors.mean_square(AIR, q) + factors.compton(AIR, q, wavelength)
+    result = factors.mean_square(AIR, q, wavelength) + factors.compton(AIR, q, wavelength)
     for element, (atoms, bond) in BONDS.items():
         result += atoms / 1.99 * factors.form_factor(element, q) ** 2 * np.sinc(q * bond / np.pi)
     return result
@@ -47,5 +47,8 @@ def walls(container: str) -> tuple[str, float]:
 def wall_scattering(container: str, q: Array, wavelength: float) -> Array:
     """Return the scattering of a capillary's walls per atom, Compton with it, (bins,)."""
     formula, _ = walls(container)
-    ordered = kapton(q) if container == "kapton" else debye.coherent(SILICA, q)
+    if container == "kapton":
+        ordered = kapton(q, wavelength)
+    else:
+        ordered = debye.coherent(SILICA, q, wavelength)
     return ordered + factors.compton(formula, q, wavelength)

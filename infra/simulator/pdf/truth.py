@@ -122,9 +122,11 @@ def intensity(plan: ScanPlan, q: Array, frame: int = 0) -> Array:
 def structure_factor(plan: ScanPlan, q: Array, frame: int = 0) -> Array:
     """Return S(Q), 1/Å, (bins,)."""
     phases, amounts = _state(plan, frame)
-    grid = scattering.grid(plan.geometry.wavelength)
+    wavelength = plan.geometry.wavelength
+    grid = scattering.grid(wavelength)
     mixed = sum(
-        x * debye.structure_factor(phase, grid) for phase, x in zip(phases, amounts, strict=True)
+        x * debye.structure_factor(phase, grid, wavelength)
+        for phase, x in zip(phases, amounts, strict=True)
     )
     return np.interp(q, grid, mixed)
 
