@@ -50,6 +50,8 @@ def fingerprint(path: Path, inner_path: str = "") -> str:
         The file cannot be opened.
     """
     if path.is_dir():
+        if inner_path and (part := _part(path, inner_path)) is not None:
+            return _text(_new(part))
         return fingerprint_files(sorted(file for file in path.rglob("*") if file.is_file()), path)
     if claims_hdf5(path):
         with damage_told(path), Tree(path) as tree:
@@ -83,7 +85,7 @@ def _new(content: bytes = b"") -> hashlib.blake2b:
 
 
 def _part(path: Path, inner_path: str) -> bytes | None:
-    """Return the content of one of several datasets of a text file, from whoever can read it."""
+    """Return the content of one of several datasets of a text or folder, if a reader knows it."""
     for reader in readers().values():
         if isinstance(reader, PartReader):
             part = reader.part(path, inner_path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from tasks.io.powder import Facts
 from tasks.io.values import without_none
@@ -29,3 +30,15 @@ def described(facts: Facts, **more: Any) -> dict[str, Any]:
         powder_kind=facts.kind,
         **more,
     )
+
+
+def entry_kind(facts: Facts) -> tuple[Literal["raw", "calibration"], tuple[str, ...]]:
+    """Return the kind of an entry and the calibrations that it holds."""
+    if facts.kind == "sample":
+        return "raw", ()
+    return "calibration", (facts.kind,)
+
+
+def needs_of(facts: Facts, told: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what images wait for: the geometry, unless they are a calibration or bring it."""
+    return () if facts.kind != "sample" or told.get("geometry") else ("geometry",)

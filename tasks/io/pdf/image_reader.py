@@ -1,28 +1,35 @@
-"""Detector images in files of their own (TIFF, CBF, EDF): one file or a folder of a series."""
+"""Detector images in files of their own (TIFF, CBF, EDF): one file, or the series of a folder."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
-
-import numpy as np
-import tifffile
-from numpy.typing import NDArray
+from typing import Any
 
 from tasks.errors import DataError
 from tasks.io.entry import Entry
-from tasks.io.pdf.describe import described
+from tasks.io.fingerprint import fingerprint_files
+from tasks.io.pdf.describe import described, entry_kind, needs_of
+from tasks.io.pdf.header import number_of, told_by
+from tasks.io.pdf.image_frames import ImageFrames
+from tasks.io.pdf.picture import Picture, look
+from tasks.io.pdf.series import Series, series_in
+from tasks.io.pdf.sidecar import sidecar_of
 from tasks.io.pdf.words import kind_in
-from tasks.io.powder import TECHNIQUE, F, Facts, Frames, ScanReference
+from tasks.io.powder import TECHNIQUE, Facts, Frames, ScanReference
 
-TIFF = (".tif", ".tiff")
+NEWEST = 3
+HINTS = {
+    "detector_distance_m": ("detector_distance", "detectordistance", "sampledistance"),
+    "beam_xy": ("beam_xy",),
+    "pixel_size": ("pixel_size", "psize_1"),
+    "detector_name": ("detector", "detector_name"),
+}
 
 
 @dataclass(frozen=True)
 class ImageReader:
-    """Reader of detector images."""
+    """Reader of detector images; each series of a folder is a dataset."""
 
     name: str = "powder_image"
     technique: str = TECHNIQUE
@@ -30,85 +37,109 @@ class ImageReader:
 
     def entries(self, path: Path) -> list[Entry]:
         """Look at a file or folder; see `tasks.io.scan.Reader`."""
-        files = _files(path)
-        if not files:
-            return []
-        with ImageFrames(ScanReference(str(path), "", self.name), files) as frames:
-            facts = frames.facts
-            count, rows, columns = frames.shape
-        is_raw = facts.kind == "sample"
-        return [
-            Entry(
-                inner_path="",
-                format=self.name,
-                present_frames=count,
-                kind="raw" if is_raw else "calibration",
-                calibration_kinds=() if is_raw else (facts.kind,),
-                needs=("geometry",) if is_raw else (),
-                detector=f"{rows} x {columns}",
-                needs_quiet=True,
-                metadata=described(facts),
-            )
-        ]
+        return [_entry(series, self.name) for series in series_in(path)]
 
     def open(self, reference: ScanReference) -> Frames:
-        """Open the images."""
-        files = _files(Path(reference.path))
-        if not files:
-            raise DataError(f"{reference.path} holds no images.")
-        return ImageFrames(reference, files)
+        """Open one series; without an inner path, the first of the folder."""
+        series = _found(reference)
+        picture = look(series.files[0])
+        sidecar = sidecar_of(series.path, series.name)
+        facts = facts_of(series, picture, sidecar)
+        metadata = _metadata(facts, picture, sidecar)
+        return ImageFrames(reference, series, picture, facts, sidecar, metadata)
+
+    def part(self, path: Path, inner_path: str) -> bytes | None:
+        """Return what stands for the content of one series of a folder; None if there is none."""
+        for series in series_in(path) if path.is_dir() else ():
+            if inner_path and series.name == inner_path:
+                return fingerprint_files(series.files, path).encode()
+        return None
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(each for each in path.iterdir() if each.suffix.lower() in TIFF)
-    return [path] if path.suffix.lower() in TIFF else []
+def _found(reference: ScanReference) -> Series:
+    inner = reference.inner_path.strip("/")
+    known = series_in(Path(reference.path))
+    for series in known:
+        if inner in ("", series.name):
+            return series
+    names = ", ".join(series.name or "its own" for series in known) or "none"
+    raise DataError(
+        f"{reference.path} holds no series of images '{inner}' (it has: {names}): check the path."
+    )
 
 
-@dataclass
-class ImageFrames:
-    """`tasks.io.powder.Frames` of files with one image each."""
+def facts_of(series: Series, picture: Picture, sidecar: dict[str, Any]) -> Facts:
+    """Put together what a sidecar, a header and a name tell; the first counts."""
+    kind, calibrant = kind_in(series.words)
+    if kind == "sample" and series.path.is_dir() and not series.name:
+        kind, calibrant = kind_in(series.path.name)
+    named: dict[str, Any] = {"kind": kind, "calibrant": calibrant}
+    return Facts(**(named | told_by(picture.header) | told_by(sidecar)))
 
-    reference: ScanReference
-    files: list[Path]
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
-    warnings: tuple[str, ...] = ()
-    monitor: F | None = None
-    valid: NDArray[np.bool_] | None = None
-    saturation: float | None = None
-    lost_frames: tuple[int, ...] = ()
 
-    def __post_init__(self) -> None:
-        first = self.read(slice(0, 1))
-        self._frame, self.dtype = first.shape[1:], first.dtype
-        kind, calibrant = kind_in(Path(self.reference.path).stem)
-        self.facts = Facts(kind=kind, calibrant=calibrant)
+def _entry(series: Series, format_name: str) -> Entry:
+    picture = look(series.files[0])
+    sidecar = sidecar_of(series.path, series.name)
+    facts = facts_of(series, picture, sidecar)
+    expected = number_of(sidecar, ("frames",))
+    uid = sidecar.get("uid") or sidecar.get("scan_uid")
+    count, rows, columns = picture.shape
+    kind, kinds = entry_kind(facts)
+    return Entry(
+        inner_path=series.name,
+        format=format_name,
+        present_frames=len(series.files) if len(series.files) > 1 else count,
+        uid=str(uid) if uid else None,
+        started_at=facts.started_at,
+        expected_frames=int(expected[0]) if expected else None,
+        kind=kind,
+        calibration_kinds=kinds,
+        needs=needs_of(facts, sidecar),
+        detector=f"{rows} x {columns}",
+        needs_quiet=expected is None,
+        problem=_problem(series, picture),
+        metadata=_metadata(facts, picture, sidecar),
+    )
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Number of frames, rows and columns."""
-        return len(self.files), self._frame[0], self._frame[1]
 
-    def read(self, frames: slice = slice(None)) -> NDArray[Any]:
-        """Read some frames, (frames, rows, columns)."""
-        try:
-            return np.stack([tifffile.imread(file) for file in self.files[frames]])
-        except (OSError, ValueError, tifffile.TiffFileError) as error:
-            raise DataError(f"{self.reference.path} cannot be read ({error}).") from error
+def _problem(series: Series, first: Picture) -> str | None:
+    """Tell whether one of the images written last is cut short or of another size."""
+    newest = sorted(series.files, key=lambda file: file.stat().st_mtime_ns)[-NEWEST:]
+    try:
+        for file in newest:
+            if file != series.files[0]:
+                check_alike(series.files[0], first, file, look(file))
+    except DataError as error:
+        return str(error)
+    return None
 
-    def close(self) -> None:
-        """Do nothing: images are open only while they are read."""
 
-    def __enter__(self) -> Self:
-        return self
+def check_alike(first: Path, one: Picture, file: Path, other: Picture) -> None:
+    """
+    Check that two files of a series fit together.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    Raises
+    ------
+    DataError
+        Their images have different sizes, or one of several files holds several frames.
+    """
+    if one.shape[1:] != other.shape[1:]:
+        raise DataError(
+            f"{file} has {other.shape[1]} x {other.shape[2]} pixels, but {first.name} of the same "
+            f"series has {one.shape[1]} x {one.shape[2]}: put what was taken with another detector "
+            f"setting into another folder or under another name."
+        )
+    if one.shape[0] != 1 or other.shape[0] != 1:
+        raise DataError(f"{file}: a series of several files must have one image in each.")
+
+
+def _metadata(facts: Facts, picture: Picture, sidecar: dict[str, Any]) -> dict[str, Any]:
+    hints = {
+        name: next((picture.header[key] for key in keys if key in picture.header), None)
+        for name, keys in HINTS.items()
+    }
+    told = {name: sidecar.get(name) for name in ("geometry", "proposal", "visit", "scan")}
+    return described(facts, **hints, **told)
 
 
 READER = ImageReader()
