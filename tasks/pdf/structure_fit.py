@@ -29,6 +29,8 @@ _OVERSAMPLING = 2.5  # points per independent one: pdffit2 is exact to 0.2 % the
 _FIRST = 8.0  # Å that are fitted first: a wrong cell shifts near peaks little
 _STEP = 1e-4  # of a parameter, for derivatives
 _EVALUATIONS = 60  # steps of the fit before it counts as not converged
+_ENOUGH = 1e-6  # relative gain of a step that ends the fit: sigmas need 1e-3
+_NEAR = (15, 1e-4)  # the same two for the near peaks
 _AT_BOUND = 2e-3  # of the way between the bounds
 _WORSE = 1.3  # times the Rw of the pattern before: start anew
 _FEWEST = 2.0  # independent points per parameter
@@ -260,7 +262,7 @@ def _first_values(model: Model, data: _Data) -> F:
     near = model.r <= model.r[0] + _FIRST
     if np.all(near):
         return values
-    return np.asarray(_least_squares(model, data, values, near).x)
+    return np.asarray(_least_squares(model, data, values, near, *_NEAR).x)
 
 
 def _with_scales(model: Model, target: F, noise: F, values: F) -> F:
@@ -297,7 +299,14 @@ def _typical(parameters: Sequence[Parameter]) -> F:
     return np.array([max(abs(p.start), 0.01 * (min(p.high, 10.0) - p.low)) for p in parameters])
 
 
-def _least_squares(model: Model, data: _Data, values: F, near: Any = slice(None)) -> Any:
+def _least_squares(
+    model: Model,
+    data: _Data,
+    values: F,
+    near: Any = slice(None),
+    most: int = _EVALUATIONS,
+    enough: float = _ENOUGH,
+) -> Any:
     target, noise = data.fitted, data.noise
 
     def residual(x: F) -> F:
@@ -318,10 +327,10 @@ def _least_squares(model: Model, data: _Data, values: F, near: Any = slice(None)
         derivatives,
         bounds=(low, high),
         x_scale=_typical(model.parameters),
-        ftol=1e-8,
-        xtol=1e-8,
+        ftol=enough,
+        xtol=enough,
         gtol=1e-10,
-        max_nfev=_EVALUATIONS,
+        max_nfev=most,
     )
 
 
