@@ -30,6 +30,7 @@ from tasks.io.pdf.stacks import (
     entry_names,
     monitor_of,
     parts_of,
+    pixel_of,
     saturation_of,
     told_by_entry,
     valid_of,
@@ -42,7 +43,6 @@ HINTS = {
     "detector_distance_m": ("distance", "detector_distance"),
     "beam_center_x": ("beam_center_x",),
     "beam_center_y": ("beam_center_y",),
-    "pixel_size_m": ("x_pixel_size",),
     "detector_name": ("description",),
 }
 
@@ -171,7 +171,7 @@ def metadata_of(parts: Parts, facts: Facts, sidecar: Mapping[str, Any]) -> dict[
     hints = {name: scalar(parts.tree, paths, parts.detector) for name, paths in HINTS.items()}
     proposal = text(parts.tree, ("experiment_identifier", "proposal_identifier"), parts.entry)
     told = {name: sidecar.get(name) for name in ("geometry", "visit", "scan")}
-    known = hints if parts.detector is not None else {}
+    known = hints | {"pixel_size_m": pixel_of(parts)} if parts.detector is not None else {}
     return described(facts, proposal=proposal or sidecar.get("proposal"), **known, **told)
 
 

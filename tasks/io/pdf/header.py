@@ -152,3 +152,17 @@ def _time_of(header: Mapping[str, Any]) -> datetime | None:
             except ValueError:
                 continue
     return None
+
+
+def pixel_of(header: Mapping[str, Any]) -> list[float] | None:
+    """
+    Return height and width of a pixel in m.
+
+    ``PSize_1`` of an EDF header is along the columns' axis, as is ``x_pixel_size``.
+    """
+    for height, width in (("y_pixel_size", "x_pixel_size"), ("psize_2", "psize_1")):
+        sizes = [positive(header, (name,)) for name in (height, width)]
+        if None not in sizes:
+            return [float(size) for size in sizes if size is not None]
+    sides = re.findall(rf"({NUMBER.pattern})\s*m\b", str(header.get("pixel_size", "")))
+    return [float(side) for side in reversed(sides)] if len(sides) == 2 else None

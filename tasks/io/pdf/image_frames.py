@@ -107,8 +107,9 @@ class ImageFrames:
 
     def _one(self, number: int) -> NDArray[Any]:
         files = self._series.files
-        file, frame = (files[number], 0) if len(files) > 1 else (files[0], number)
-        image = load(file, frame)
+        is_series = len(files) > 1
+        file = files[number if is_series else 0]
+        image = load(file, 0 if is_series else number)
         if image.shape != self._frame:
             size, first = (" x ".join(map(str, each)) for each in (image.shape, self.shape[1:]))
             raise DataError(

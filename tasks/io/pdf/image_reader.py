@@ -10,7 +10,7 @@ from tasks.errors import DataError
 from tasks.io.entry import Entry
 from tasks.io.fingerprint import fingerprint_files
 from tasks.io.pdf.describe import described, entry_kind, needs_of
-from tasks.io.pdf.header import number_of, told_by
+from tasks.io.pdf.header import number_of, pixel_of, told_by
 from tasks.io.pdf.image_frames import ImageFrames
 from tasks.io.pdf.picture import Picture, look
 from tasks.io.pdf.series import Series, series_in
@@ -19,10 +19,10 @@ from tasks.io.pdf.words import kind_in
 from tasks.io.powder import TECHNIQUE, Facts, Frames, ScanReference
 
 NEWEST = 3
+FRAMES = ("frames", "acq_nb_frames")
 HINTS = {
     "detector_distance_m": ("detector_distance", "detectordistance", "sampledistance"),
     "beam_xy": ("beam_xy",),
-    "pixel_size": ("pixel_size", "psize_1"),
     "detector_name": ("detector", "detector_name"),
 }
 
@@ -81,7 +81,7 @@ def _entry(series: Series, format_name: str) -> Entry:
     picture = look(series.files[0])
     sidecar = sidecar_of(series.path, series.name)
     facts = facts_of(series, picture, sidecar)
-    expected = number_of(sidecar, ("frames",))
+    expected = number_of(sidecar | picture.header, FRAMES) if series.path.is_dir() else None
     uid = sidecar.get("uid") or sidecar.get("scan_uid")
     count, rows, columns = picture.shape
     kind, kinds = entry_kind(facts)
@@ -138,8 +138,9 @@ def _metadata(facts: Facts, picture: Picture, sidecar: dict[str, Any]) -> dict[s
         name: next((picture.header[key] for key in keys if key in picture.header), None)
         for name, keys in HINTS.items()
     }
+    pixel = pixel_of(sidecar) or pixel_of(picture.header)
     told = {name: sidecar.get(name) for name in ("geometry", "proposal", "visit", "scan")}
-    return described(facts, **hints, **told)
+    return described(facts, pixel_size_m=pixel, **hints, **told)
 
 
 READER = ImageReader()

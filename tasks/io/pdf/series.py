@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.io.pdf.picture import is_picture, suffix_of
-from tasks.io.tiff_folder import ANGLES_FILES, SIDECAR, is_kind_folder
+from tasks.io.pdf.sidecar import sidecar_of
+from tasks.io.tiff_folder import ANGLES_FILES, is_kind_folder
 
 NUMBERED = re.compile(r"(?:(?P<name>.*)[_.\- ])?(?P<number>\d+)|(?P<joined>.*\D)(?P<digits>\d{3,})")
 
@@ -60,7 +61,7 @@ def series_in(path: Path) -> list[Series]:
     """
     if not path.is_dir():
         return [Series(path, "", (path,))] if path.is_file() and is_picture(path) else []
-    if any((path / name).is_file() for name in (*ANGLES_FILES, SIDECAR)):
+    if any((path / name).is_file() for name in ANGLES_FILES) or "angles" in sidecar_of(path):
         return []
     found: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for folder in (path, *_kind_folders(path)):

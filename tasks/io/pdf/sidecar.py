@@ -1,10 +1,10 @@
 """
 What a sidecar tells about images or a pattern: a JSON object beside them.
 
-It is ``<name>.json`` beside a file or series, or ``dayseye.json`` in the folder of a series. It may
-give ``kind``, ``calibrant``, ``sample`` (a name, or a table of name, formula, density and
-container), ``energy_keV`` or ``wavelength`` (Angstrom), ``exposure_time_s``, ``transmission``,
-``temperature_K``, ``monitor`` (a number, or one for each frame), ``frames`` (to expect), ``uid``,
+It is ``<name>.json`` beside a file or series, else ``scan.json`` or ``dayseye.json`` in the folder of
+a series, else ``dayseye.json`` beside a file. It may give ``kind``, ``calibrant``, ``sample`` (a name, or a table of name, formula, density and
+container), ``energy_keV`` or ``wavelength`` (Angstrom), ``exposure`` (s), ``transmission``,
+``temperature`` (K), ``monitor`` (a number, or one for each frame), ``frames`` (to expect), ``uid``,
 ``title``, ``started_at``, ``saturation`` and ``geometry`` (the words of a ``.poni``), also below
 ``metadata``.
 """
@@ -18,7 +18,7 @@ from typing import Any, cast
 from tasks.errors import DataError
 from tasks.io.pdf.header import key_of
 
-FOLDER_SIDECAR = "dayseye.json"
+FOLDER_SIDECARS = ("scan.json", "dayseye.json")
 
 
 def sidecar_of(path: Path, stem: str = "") -> dict[str, Any]:
@@ -50,9 +50,10 @@ def sidecar_of(path: Path, stem: str = "") -> dict[str, Any]:
 def _places(path: Path, stem: str) -> list[Path]:
     if path.is_dir():
         beside = path.with_name(f"{path.name}.json")
-        return [*([path / f"{stem}.json"] if stem else []), path / FOLDER_SIDECAR, beside]
+        own = [path / f"{stem}.json"] if stem else []
+        return [*own, *(path / name for name in FOLDER_SIDECARS), beside]
     bare = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return [bare.with_suffix(".json"), path.with_name(FOLDER_SIDECAR)]
+    return [bare.with_suffix(".json"), path.with_name(FOLDER_SIDECARS[-1])]
 
 
 def _read(place: Path) -> dict[str, Any]:

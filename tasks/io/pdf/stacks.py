@@ -16,7 +16,7 @@ from tasks.io.hdf5 import Tree
 from tasks.io.pdf.describe import HC
 from tasks.io.pdf.header import ANGSTROM
 from tasks.io.pdf.words import CALIBRANTS, KINDS, kind_in
-from tasks.io.values import energy, moment, plain, scalar, text, unit, whole
+from tasks.io.values import energy, first_length, moment, plain, scalar, text, unit, whole
 
 ENTRY_CLASSES = {"NXentry", "NXsubentry"}
 SMALLEST = 16
@@ -223,7 +223,7 @@ def told_by_entry(parts: Parts) -> dict[str, Any]:
         "density": _positive(scalar(tree, ("sample/density",), entry)),
         "temperature": _positive(scalar(tree, ("sample/temperature",), entry)),
         "composition": text(tree, ("sample/chemical_formula",), entry),
-        "container": text(tree, ("sample/container", "sample/sample_holder"), entry),
+        "container": text(tree, ("container/description", "sample/container"), entry),
         "sample": text(tree, ("sample/name",), entry),
         "title": text(tree, ("title",), entry),
         "started_at": moment(text(tree, ("start_time",), entry)),
@@ -299,6 +299,15 @@ def valid_of(parts: Parts) -> tuple[NDArray[np.bool_] | None, tuple[str, ...]]:
             )
         return mask == 0, ()
     return None, ()
+
+
+def pixel_of(parts: Parts) -> list[float] | None:
+    """Return height and width of a pixel in m."""
+    sizes = [
+        first_length(parts.tree, (name,), parts.detector)
+        for name in ("y_pixel_size", "x_pixel_size")
+    ]
+    return None if None in sizes else [float(size) for size in sizes if size is not None]
 
 
 def saturation_of(parts: Parts) -> float | None:
