@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class Looked:
     """Some frames of a scan, and what holds for all of them."""
 
     mean: Floats
-    frames: NDArray[np.generic]
+    frames: NDArray[Any]
     valid: Mask | None
     saturation: float | None
     monitor: Floats | None

@@ -29,8 +29,8 @@ def quality(result: Result) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "frames": len(patterns.kept),
         "frames_left_out": len(patterns.left_out),
-        "q_min_per_angstrom": round(float(corrected.q[0]), 4),
-        "q_max_per_angstrom": round(float(corrected.q[-1]), 3),
+        "q_min_per_angstrom": round(corrected.q_range[0], 4),
+        "q_max_per_angstrom": round(corrected.q_range[1], 3),
         "noise_of_intensity": _figure(_relative_noise(result)),
     }
     if corrected.scale is not None:
@@ -116,7 +116,7 @@ def metadata(recipe: Recipe, result: Result) -> dict[str, Any]:
         "left_out": dict(list(_left_out(result).items())[:LEFT_OUT_SHOWN]),
         "masked_by": dict(result.patterns.image.masked_by) if result.patterns.image else None,
         "background": _background(result),
-        "q_range_per_angstrom": [round(float(corrected.q[i]), 4) for i in (0, -1)],
+        "q_range_per_angstrom": [round(each, 4) for each in corrected.q_range],
         "transform": curves and _transform(recipe, curves),
         "notes": [*result.transformed.notes, *result.interpreted.notes],
         "raw": dict(opened.metadata),
@@ -189,7 +189,7 @@ def _table(run: Reduction, result: Result) -> list[tuple[str, Any]]:
         ("composition", opened.sample.formula or "not known"),
         ("wavelength (Å)", opened.wavelength and round(opened.wavelength, 5)),
         ("frames", f"{len(result.patterns.kept)} of {opened.shape[0]}"),
-        ("Q (1/Å)", f"{corrected.q[0]:.2f} to {corrected.q[-1]:.2f}"),
+        ("Q (1/Å)", "{:.2f} to {:.2f}".format(*corrected.q_range)),
     ]
     if corrected.scale is not None:
         scale = f"{corrected.scale:.4g}, by {corrected.scaled_by}"

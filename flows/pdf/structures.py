@@ -96,8 +96,12 @@ def structure_source(given: str, folders: Sequence[Path]) -> Path | str:
     if "_cell_length_a" in given:
         return given
     for folder in folders:
-        path = (folder / given).resolve()
-        if path.is_relative_to(folder.resolve()) and path.is_file():
+        try:
+            path = (folder / given).resolve()
+            found = path.is_relative_to(folder.resolve()) and path.is_file()
+        except (OSError, ValueError):  # too long for a name, or no characters of one
+            break
+        if found:
             return _checked(path)
     told = ", ".join(str(folder) for folder in folders) or "none"
     raise DataError(

@@ -19,8 +19,8 @@ def to_curves(recipe: Recipe, opened: Opened, corrected: Corrected) -> Transform
     if composition is None:
         why = "the composition of the sample is not known"
         told = (
-            f"The reduction ends at I(Q): {why}. Tell it by `dayseye sample set` and reduce again, "
-            "or reduce again with composition."
+            f"The reduction ends at I(Q): {why}. Tell it by `dayseye sample set NAME --set "
+            "formula=...` and reduce again, or reduce again with composition."
         )
         return Transformed(ends_at=why, doubts={"composition": (told,)})
     curves: list[Curves] = []
@@ -56,9 +56,8 @@ def _proposed(recipe: Recipe, found: StructureFunction) -> float:
 
 
 def _curves(mode: Mode, recipe: Recipe, found: StructureFunction, qmax: float) -> Curves:
-    r = recipe.r_min + recipe.r_step * np.arange(
-        round((recipe.r_max - recipe.r_min) / recipe.r_step) + 1
-    )
+    points = round((recipe.r_max - recipe.r_min) / recipe.r_step) + 1
+    r: Floats = recipe.r_min + recipe.r_step * np.arange(points, dtype=np.float64)
     qmin = float(found.q[0])
     pairs = to_gr(found.q, found.f, found.f_sigma, r, qmin=qmin, qmax=qmax, window=recipe.window)
     g, g_sigma = np.asarray(pairs.g), np.asarray(pairs.g_sigma)
@@ -84,8 +83,7 @@ def _curves(mode: Mode, recipe: Recipe, found: StructureFunction, qmax: float) -
 
 def _range(recipe: Recipe, corrected: Corrected) -> tuple[float, float]:
     """Return where the pattern that is used begins and ends."""
-    known = corrected.q[np.isfinite(corrected.merged) & np.isfinite(corrected.merged_sigma)]
-    begin, end = (float(known[0]), float(known[-1])) if len(known) else (0.0, 0.0)
+    begin, end = corrected.q_range
     qmin = max(begin, _QMIN) if recipe.qmin is None else recipe.qmin
     return qmin, end if recipe.qmaxinst is None else recipe.qmaxinst
 

@@ -217,6 +217,12 @@ class Corrected:
     scale: float | None = None
     doubts: Doubts = field(default_factory=Doubts)
 
+    @property
+    def q_range(self) -> tuple[float, float]:
+        """First and last Q of which the intensity is known."""
+        known = self.q[np.isfinite(self.merged) & np.isfinite(self.merged_sigma)]
+        return (float(known[0]), float(known[-1])) if len(known) else (0.0, 0.0)
+
 
 @dataclass(frozen=True)
 class Curves:

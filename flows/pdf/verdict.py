@@ -36,10 +36,8 @@ def summary(result: Result) -> str:
     """Say in one line what was found."""
     corrected, curves = result.corrected, result.transformed.first
     count = len(corrected.frames)
-    said = [
-        f"{count} frame{'s' if count != 1 else ''}, Q {corrected.q[0]:.2f} to "
-        f"{corrected.q[-1]:.2f} 1/Å"
-    ]
+    low, high = corrected.q_range
+    said = [f"{count} frame{'s' if count != 1 else ''}, Q {low:.2f} to {high:.2f} 1/Å"]
     if curves is None:
         said.append(f"ends at I(Q): {result.transformed.ends_at}")
     else:

@@ -107,7 +107,7 @@ def integrate_frames(order: FrameOrder, cores: int) -> FrameResult:
     with engine.active(), open_frames(order.data) as frames:
         read = frames.read(slice(order.first, order.last))
         found = integrate(integrator(order.setup), read, order.setup.error_model)
-    checksum = np.array([zlib.crc32(np.ascontiguousarray(each)) for each in read], np.int64)
+    checksum = np.array([zlib.crc32(np.ascontiguousarray(each).data) for each in read], np.int64)
     return FrameResult(order.first, found.q, found.intensity, found.sigma, checksum, engine.records)
 
 

@@ -9,7 +9,6 @@ from tasks.arrays import Host
 from tasks.figures import (
     ACCENT,
     COLOURS,
-    INK,
     draw_legend,
     label_axes,
     label_colours,
@@ -63,7 +62,9 @@ def draw_image(
     norm = _logarithmic(cake)
     image = right.pcolormesh(q, azimuth, cake, cmap="viridis", norm=norm, shading="nearest")
     label_axes(right, _Q, "azimuth (°)")
-    label_colours(figure.colorbar(image, ax=right, pad=0.02), "intensity of a pixel")
+    bar = figure.colorbar(image, ax=right, pad=0.02, format="{x:g}")
+    bar.ax.yaxis.set_minor_formatter("")
+    label_colours(bar, "intensity of a pixel")
     set_title(figure, f"{title}   left out: {100 * mask.mean():.1f} % of the pixels")
     return save_png(figure, path)
 
@@ -102,9 +103,7 @@ def draw_intensity(
         axes.plot(q, background, color=COLOURS[4], linewidth=_THIN, label="background")
     _curve(axes, q, corrected, sigma, COLOURS[0], "sample" if background is not None else "I(Q)")
     axes.axhline(0, color=_GREY, linewidth=0.5)
-    every = corrected[np.isfinite(corrected)]
-    if len(every) and every.max() > 30 * max(np.median(every), 0) > 0:
-        axes.set_yscale("symlog", linthresh=float(np.median(every)))
+    _logarithmic_if_steep(axes, corrected)
     label_axes(axes, _Q, "intensity")
     draw_legend(axes)
     set_title(figure, title)
@@ -274,7 +273,16 @@ def _curve(axes: Any, x: Host, y: Host, sigma: Host, colour: str, name: str) -> 
     axes.fill_between(x, y - band, y + band, color=colour, alpha=0.25, linewidth=0)
     axes.plot(x, y, color=colour, linewidth=_THICK if len(x) < 800 else _THIN, label=name)
     axes.set_xlim(float(x[0]), float(x[-1]))
-    axes.title.set_color(INK)
+
+
+def _logarithmic_if_steep(axes: Any, intensity: Host) -> None:
+    """Show Bragg peaks and what lies between them; what is not above zero is cut off."""
+    positive = intensity[np.isfinite(intensity) & (intensity > 0)]
+    if not len(positive) or positive.max() < 30 * np.median(positive):
+        return
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=float(0.7 * np.quantile(positive, 0.002)))
+    axes.yaxis.set_major_formatter("{x:g}")
 
 
 def _binned(values: Host, step: int) -> Host:
