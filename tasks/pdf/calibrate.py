@@ -28,8 +28,12 @@ B = NDArray[np.bool_]
 _FEW_RIDGES = 60
 _FEW_RINGS = 4
 _TRIED = 3  # planes that are fitted to control points
-_SAME = 0.03  # relative difference of distances that are one
-_MARGIN = 0.3  # nats per point above the next best distance
+_SAME = 5.0  # steps of the ridges, difference of planes that are one
+_PROMISING = 0.4  # nats per point: a plane that need not be looked for more thoroughly
+_HOPELESS = 0.15
+_MARGIN = 0.15  # nats per point above the next best plane
+_EVIDENCE = 8.0  # nats above the next best plane
+_PIECE = 20  # points on a crest that are one piece of evidence
 _MISFIT = 1.0  # pixels, root mean square
 _SECTOR = 0.7  # pixels, mean over an eighth of the azimuth
 _EXPLAINED = 0.85  # of the peaks
@@ -188,59 +192,82 @@ class _Task:
         if len(ridges.x1) < _FEW_RIDGES:
             return self._refused("No rings are to be seen in the image: it is dark or even.")
         matches = self._matches(ridges)
-        results = [self._judge(match, ridges) for match in matches[:_TRIED]]
-        return next((result for result in results if result.accepted), results[0])
+        results: list[Calibration] = []
+        for match in matches[:_TRIED]:
+            results.append(self._judge(match, matches, ridges))
+            if results[-1].accepted:
+                return results[-1]
+        return results[0]
 
     def _matches(self, ridges: Ridges) -> list[Match]:
-        """Return planes on whose rings ridges lie, best first, each distance once."""
+        """Return planes on whose rings ridges lie, best first, each once."""
         rings = ring_angles(self.spacings, self.wavelength)
-        planes = fit_directions(ridges, find_centres(ridges))
-        candidates = [m for plane in planes for m in scan_distances(ridges, plane, rings)]
+        centres = find_centres(ridges)
+        planes = fit_directions(ridges, centres)
+        matches = self._at_distances(ridges, planes, rings)
         if self.start is not None:
-            candidates += scan_distances(ridges, _plane(self.start), rings)
-            candidates.append(Match(_plane(self.start), 0.0))
-        fitted = [fit_ridges(ridges, match, rings) for match in candidates]
-        fitted.sort(key=lambda match: -match.score)
+            start = _plane(self.start)
+            matches += self._at_distances(ridges, [start], rings)
+            matches.append(fit_ridges(ridges, Match(start, 0.0), rings))
+        if max(match.score for match in matches) < _PROMISING:
+            planes = fit_directions(ridges, centres, thorough=True)
+            matches += self._at_distances(ridges, planes, rings)
+        matches.sort(key=lambda match: -match.score)
         kept: list[Match] = []
-        for match in fitted:
-            if not any(_same(match.plane, other.plane) for other in kept):
+        for match in matches:
+            if not any(_same(match.plane, other.plane, ridges) for other in kept):
                 kept.append(match)
         return kept
 
-    def _judge(self, match: Match, ridges: Ridges) -> Calibration:
-        fit = self._fit(match.plane, free=False)
+    def _at_distances(self, ridges: Ridges, planes: list[Plane], rings: F) -> list[Match]:
+        found = [match for plane in planes for match in scan_distances(ridges, plane, rings)]
+        return [fit_ridges(ridges, match, rings) for match in found]
+
+    def _judge(self, match: Match, matches: list[Match], ridges: Ridges) -> Calibration:
+        fit = self._fit(match.plane, free=False) if match.score > _HOPELESS else None
         if fit is None:
             return self._refused(
                 f"No distance was found at which {self.calibrant} has its rings where the image "
                 f"has some: the calibrant or the wavelength may be another one, or these are no "
                 f"rings."
             )
-        free = self._fit(fit.plane, free=True) or fit
+        free = self._with_wavelength(fit)
         used = free if self.refine_wavelength else fit
         rings = ring_angles(self.spacings, used.wavelength)
         evidence = weigh(profile(self.counts, self.valid, used.plane, self.pixel), rings)
         objection = (
             self._scatter(used)
             or self._unexplained(evidence)
-            or self._ambiguous(used, ridges, rings)
+            or self._ambiguous(used, matches, ridges, rings)
             or self._wavelength_off(fit, free)
         )
-        return self._result(used, free, evidence, objection)
+        return self._result(used, free, objection)
 
     def _fit(self, plane: Plane, *, free: bool) -> Fit | None:
         """Look for control points and fit, until they move no more."""
-        wavelength, fit = self.wavelength, None
+        wavelength, width, fit = self.wavelength, 1.0, None
         for _ in range(4):
             rings = ring_angles(self.spacings, wavelength)
-            points = find_control_points(self.counts, self.valid, plane, rings, self.pixel)
+            points = find_control_points(self.counts, self.valid, plane, rings, self.pixel, width)
             fit = fit_points(points, plane, self.spacings, wavelength, free_wavelength=free)
             if fit is None:
                 return None
-            moved = np.abs(fit.plane.two_theta(points.x1, points.x2) - points.two_theta)
-            plane, wavelength = fit.plane, fit.wavelength
-            if np.median(moved / points.pixel) < 0.02:
+            before, plane, wavelength = plane, fit.plane, fit.wavelength
+            widened, width = points.width > 1.3 * width, points.width
+            at = fit.points.x1, fit.points.x2
+            moved = np.abs(plane.two_theta(*at) - before.two_theta(*at)) / fit.points.pixel
+            if np.median(moved) < 0.02 and not widened:
                 break
         return fit
+
+    def _with_wavelength(self, fit: Fit) -> Fit:
+        """Fit the wavelength too, for its own sake or to learn whether the rings contradict it."""
+        if self.refine_wavelength:
+            return self._fit(fit.plane, free=True) or fit
+        return (
+            fit_points(fit.points, fit.plane, self.spacings, self.wavelength, free_wavelength=True)
+            or fit
+        )
 
     def _scatter(self, fit: Fit) -> str:
         """Object to control points that lie off their rings, all or in one direction, or too few."""
@@ -284,20 +311,23 @@ class _Task:
             )
         return ""
 
-    def _ambiguous(self, fit: Fit, ridges: Ridges, rings: F) -> str:
-        """Object if another distance explains the ridges nearly as well."""
-        best = fit_ridges(ridges, Match(fit.plane, 0.0), rings).score
-        others = [
-            fit_ridges(ridges, match, rings)
-            for match in scan_distances(ridges, fit.plane, rings)
-            if not _same(match.plane, fit.plane)
-        ]
-        others = [match for match in others if not _same(match.plane, fit.plane)]
-        second = max(others, key=lambda match: match.score, default=None)
-        if second is not None and best - second.score < _MARGIN:
+    def _ambiguous(self, fit: Fit, matches: list[Match], ridges: Ridges, rings: F) -> str:
+        """Object if another plane explains the ridges nearly as well."""
+        best = fit_ridges(ridges, Match(fit.plane, 0.0), rings)
+        others = matches + self._at_distances(ridges, [fit.plane], rings)
+        second = max(
+            (match for match in others if not _same(match.plane, best.plane, ridges)),
+            key=lambda match: match.score,
+            default=None,
+        )
+        if second is None:
+            return ""
+        margin = best.score - second.score
+        if margin < _MARGIN or margin * len(ridges.x1) / _PIECE < _EVIDENCE:
             return (
-                f"The rings fit {fit.plane.distance:.4f} m and {second.plane.distance:.4f} m "
-                f"nearly as well: more of them are needed."
+                f"The rings fit a distance of {fit.plane.distance:.4f} m and one of "
+                f"{second.plane.distance:.4f} m, with another tilt, nearly as well: more of them "
+                f"are needed."
             )
         return ""
 
@@ -322,7 +352,7 @@ class _Task:
                 )
         return ""
 
-    def _result(self, fit: Fit, free: Fit, evidence: Evidence, objection: str) -> Calibration:
+    def _result(self, fit: Fit, free: Fit, objection: str) -> Calibration:
         names = ("centre1", "centre2", "distance", "rot1", "rot2")
         error = np.sqrt(np.diag(fit.covariance))
         sigma = {name: float(value) for name, value in zip(names, error, strict=False)}
@@ -374,8 +404,11 @@ def _plane(geometry: Geometry) -> Plane:
     )
 
 
-def _same(one: Plane, other: Plane) -> bool:
-    return abs(np.log(one.distance / other.distance)) < _SAME
+def _same(one: Plane, other: Plane, ridges: Ridges) -> bool:
+    """Tell whether two planes give the same angles all over the detector."""
+    at = ridges.anywhere1, ridges.anywhere2
+    off = np.abs(one.two_theta(*at) - other.two_theta(*at)) * max(one.distance, other.distance)
+    return bool(off.max() < _SAME * ridges.step)
 
 
 def _rings(fit: Fit, spacings: F) -> tuple[Ring, ...]:

@@ -19,9 +19,18 @@ F = NDArray[np.float64]
 _MARGIN = 1.0  # of the detector's size: how far outside of it the centre may be
 _CELLS = 300  # of the accumulator along the longer side
 _CANDIDATES = 4
+_KEPT, _KEPT_THOROUGH = 4, 16  # planes
 _FEW = 1500  # points for a fit of directions
 _TILTS = np.deg2rad(12.0) * np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)])
+_MANY_TILTS = np.deg2rad(
+    [
+        (tilt * np.cos(azimuth), tilt * np.sin(azimuth))
+        for tilt in (9.0, 18.0)
+        for azimuth in np.arange(8) * np.pi / 4
+    ]
+)
 _WIDEST = np.deg2rad([10.0, 35.0])  # 2theta of the farthest point, tried for the distance
+_STEEPEST = np.deg2rad(30.0)  # tilts beyond are not looked for
 _OUTLIER = 0.1  # rad, of a direction
 
 
@@ -74,7 +83,9 @@ def _maxima(image: F, apart: int, count: int) -> list[tuple[int, int]]:
     return found
 
 
-def fit_directions(ridges: Ridges, centres: Sequence[tuple[float, float]]) -> list[Plane]:
+def fit_directions(
+    ridges: Ridges, centres: Sequence[tuple[float, float]], *, thorough: bool = False
+) -> list[Plane]:
     """
     Fit centre and tilt so that 2theta grows across each ridge.
 
@@ -87,6 +98,8 @@ def fit_directions(ridges: Ridges, centres: Sequence[tuple[float, float]]) -> li
         At least a few tens of points.
     centres
         To start from, m.
+    thorough
+        Fit the centre alone for each of many tilts, since tilt and distance may have gone astray.
 
     Returns
     -------
@@ -95,15 +108,15 @@ def fit_directions(ridges: Ridges, centres: Sequence[tuple[float, float]]) -> li
     """
     some = fewer(ridges, _FEW)
     found: list[tuple[float, Plane]] = []
-    for centre in centres:
-        for plane in _starts(some, centre):
-            found.append(_fit_one(some, plane))
+    for centre in centres[: 2 if thorough else None]:
+        for plane in _starts(some, centre, _MANY_TILTS if thorough else _TILTS):
+            found.append(_fit_one(some, plane, tilted=not thorough))
     found.sort(key=lambda each: each[0])
     kept: list[Plane] = []
-    for cost, plane in found:
-        if cost <= 1.5 * found[0][0] and not any(_alike(plane, other, ridges) for other in kept):
+    for _, plane in found:
+        if not any(_alike(plane, other, ridges) for other in kept):
             kept.append(plane)
-    return kept
+    return kept[: _KEPT_THOROUGH if thorough else _KEPT]
 
 
 def fewer(ridges: Ridges, count: int) -> Ridges:
@@ -111,16 +124,13 @@ def fewer(ridges: Ridges, count: int) -> Ridges:
     return ridges.some(np.random.default_rng(0).permutation(len(ridges.x1))[:count])
 
 
-def _starts(ridges: Ridges, centre: tuple[float, float]) -> list[Plane]:
+def _starts(ridges: Ridges, centre: tuple[float, float], tilts: F) -> list[Plane]:
     radius = np.hypot(ridges.x1 - centre[0], ridges.x2 - centre[1])
-    reach = float(np.quantile(radius, 0.95))
-    distances = reach / np.tan(_WIDEST)
-    first = _fit_one(ridges, Plane(*centre, float(distances[0])), tilted=False)[1]
-    level = [Plane(first.centre1, first.centre2, float(d)) for d in distances]
-    tilts = [(rot1, rot2) for rot1, rot2 in _TILTS]
+    distances = float(np.quantile(radius, 0.95)) / np.tan(_WIDEST)
+    level = _fit_one(ridges, Plane(*centre, float(distances[0])), tilted=False)[1]
     return [
-        Plane(p.centre1, p.centre2, p.distance, float(rot1), float(rot2))
-        for p in level
+        Plane(level.centre1, level.centre2, float(distance), float(rot1), float(rot2))
+        for distance in distances
         for rot1, rot2 in tilts
     ]
 
@@ -130,8 +140,11 @@ def _fit_one(ridges: Ridges, start: Plane, tilted: bool = True) -> tuple[float, 
     free = 4 if tilted else 2
 
     def plane(values: F) -> Plane:
-        c1, c2, rot1, rot2 = np.concatenate([values, [start.rot1, start.rot2]])[:4]
-        return Plane(c1 * unit, c2 * unit, start.distance, rot1, rot2)
+        c1, c2 = values[:2] * unit
+        rot1, rot2 = start.rot1, start.rot2
+        if tilted:
+            rot1, rot2 = _STEEPEST * np.tanh(values[2:] / _STEEPEST)
+        return Plane(float(c1), float(c2), start.distance, float(rot1), float(rot2))
 
     def sines(values: F) -> F:
         g1, g2 = plane(values).outward(ridges.x1, ridges.x2)

@@ -16,9 +16,11 @@ _optimize: Any = scipy.optimize
 F = NDArray[np.float64]
 
 _NEAREST, _FARTHEST = 0.02, 30.0  # m
+_WIDEST = np.deg2rad(75.0)  # 2theta of the farthest point
 _GRID = 0.004  # relative step of the distance
 _FEW_SCAN, _FEW = 1500, 4000  # points for a scan, for a fit
 _STRAY = 0.3  # part of the points that may lie on no ring
+_RAREST = 0.02  # chance of a hit: fewer rings are not believed more
 _TOLERANCE = 2.0  # steps of the down-sampled image
 
 
@@ -49,8 +51,9 @@ def score(ridges: Ridges, plane: Plane, rings: F, tolerance: float) -> float:
     """
     Judge a plane by how many ridges lie on its rings, against how many would by chance.
 
-    The mean log likelihood of a point that lies on a ring unless it is stray, above that of points
-    spread over the detector. Rings without points are paid for: they raise chance.
+    The mean log likelihood of points that lie on rings unless they are stray, above that of points
+    anywhere near. A hit between dense rings says little, a ring that has no points makes those
+    about it denser than they need be.
 
     Parameters
     ----------
@@ -63,24 +66,19 @@ def score(ridges: Ridges, plane: Plane, rings: F, tolerance: float) -> float:
     tolerance
         m, in the plane: what counts as on a ring.
     """
-    hits, known = _on_rings(ridges.x1, ridges.x2, plane, rings, tolerance)
-    chance, covered = _on_rings(ridges.anywhere1, ridges.anywhere2, plane, rings, tolerance)
-    if known.sum() < 0.25 * len(known) or not covered.any():
-        return 0.0
-    chance_hit = max(float(chance[covered].mean()), 0.01)
-    inside = float(known.mean())
-    hit = float(hits[known].mean())
-    gain = hit * np.log((1 - _STRAY) / chance_hit + _STRAY) + (1 - hit) * np.log(_STRAY)
-    return float(inside * gain)
+    two_theta = plane.two_theta(ridges.x1, ridges.x2)
+    nearest, off = to_nearest(two_theta, rings)
+    reach = tolerance * np.cos(two_theta).clip(min=0.1) ** 2 / plane.distance  # rad
+    chance = (2 * reach / _spacing(rings)[nearest]).clip(_RAREST, 1.0)
+    gain = np.log(np.where(np.abs(off) < reach, (1 - _STRAY) / chance, 0) + _STRAY)
+    return float(np.where(two_theta < rings[-1] + reach, gain, 0).mean())
 
 
-def _on_rings(
-    x1: F, x2: F, plane: Plane, rings: F, tolerance: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    two_theta = plane.two_theta(x1, x2)
-    _, off = to_nearest(two_theta, rings)
-    metres = np.abs(off) * plane.distance / np.cos(two_theta).clip(min=0.1) ** 2
-    return metres < tolerance, two_theta < rings[-1] + np.deg2rad(0.1)
+def _spacing(rings: F) -> F:
+    """Return the mean distance of rings from their neighbours, five at a time."""
+    at = np.arange(len(rings))
+    low, high = (at - 2).clip(min=0), (at + 2).clip(max=len(rings) - 1)
+    return (rings[high] - rings[low]) / np.maximum(high - low, 1)
 
 
 def scan_distances(ridges: Ridges, plane: Plane, rings: F, best: int = 4) -> list[Match]:
@@ -101,9 +99,10 @@ def scan_distances(ridges: Ridges, plane: Plane, rings: F, best: int = 4) -> lis
     """
     few = fewer(ridges, _FEW_SCAN)
     reach = np.hypot(few.anywhere1 - plane.centre1, few.anywhere2 - plane.centre2).max()
-    farthest = min(_FARTHEST, max(2 * _NEAREST, float(reach / np.tan(min(rings[0], 1.5)))))
-    count = round(np.log(farthest / _NEAREST) / np.log1p(_GRID))
-    distances = np.geomspace(_NEAREST, farthest, count)
+    farthest = min(_FARTHEST, float(reach / np.tan(min(rings[0], 0.5 * _WIDEST))))
+    nearest = max(_NEAREST, float(reach / np.tan(_WIDEST)))
+    count = round(np.log(farthest / nearest) / np.log1p(_GRID))
+    distances = np.geomspace(nearest, farthest, max(count, 2))
     tolerance = _TOLERANCE * ridges.step
     scores = np.array([score(few, plane.at(float(d)), rings, tolerance) for d in distances])
     padded = np.pad(scores, 1, constant_values=-np.inf)

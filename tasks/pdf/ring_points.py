@@ -18,7 +18,7 @@ B = NDArray[np.bool_]
 
 _SECTORS = 120  # about the beam
 _WINDOW = 8.0  # pixels to either side of a ring: the ring, and background beside it
-_ROOM = 8.0  # pixels to the next ring, or else neither is used
+_ROOM = 8.0  # widths to the next ring, or else neither is used
 _INNER = 0.55  # of the window: the ring itself
 _CLEAR = 6.0  # sigma of the background that a ring's intensity must exceed
 _STRAY = 4.0  # times the typical misfit: an outlier
@@ -45,6 +45,8 @@ class ControlPoints:
         rad, shape (points,).
     pixel
         rad per pixel there, shape (points,).
+    width
+        pixels, standard deviation across the rings; NaN if there are no points.
     """
 
     ring: I
@@ -54,11 +56,12 @@ class ControlPoints:
     sigma: F
     azimuth: F
     pixel: F
+    width: float
 
     def some(self, which: Any) -> "ControlPoints":
         """Keep some of the points."""
         kept = (self.ring, self.x1, self.x2, self.two_theta, self.sigma, self.azimuth, self.pixel)
-        return ControlPoints(*(each[which] for each in kept))
+        return ControlPoints(*(each[which] for each in kept), self.width)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,12 @@ class Fit:
 
 
 def find_control_points(
-    image: F, valid: B, plane: Plane, rings: F, pixel: tuple[float, float]
+    image: F,
+    valid: B,
+    plane: Plane,
+    rings: F,
+    pixel: tuple[float, float],
+    ring_width: float = 1.0,
 ) -> ControlPoints:
     """
     Find the centre of gravity of each ring in each of 120 sectors about the beam.
@@ -89,6 +97,8 @@ def find_control_points(
         2theta, rad, increasing.
     pixel
         m.
+    ring_width
+        pixels, standard deviation across the rings: those closer than eight are left out.
     """
     x1 = (np.arange(image.shape[0]) + 0.5)[:, None] * pixel[0]
     x2 = (np.arange(image.shape[1]) + 0.5)[None, :] * pixel[1]
@@ -102,7 +112,7 @@ def find_control_points(
     ring, off, width, counts = nearest[used], off[used], width[used], image[used]
     room = _room(rings)[ring] / width
     window = np.minimum(_WINDOW, 0.5 * room)
-    kept = (room > _ROOM) & (np.abs(off) < window)
+    kept = (room > _ROOM * max(ring_width, 1.0)) & (np.abs(off) < window)
     cell = (ring * _SECTORS + sector)[kept]
     values = (x[kept] for x in (off, window, counts, at1, at2, width))
     return _centres_of_gravity(cell, len(rings) * _SECTORS, plane, *values)
@@ -157,7 +167,16 @@ def _centres_of_gravity(
         np.hypot(spread, _FLOOR) * per_pixel,
         plane.azimuth(x1, x2),
         per_pixel,
+        _width(cell, inner, excess * off**2, strength, clear),
     )
+
+
+def _width(cell: I, inner: B, moment: F, strength: F, clear: B) -> float:
+    """Return the typical standard deviation of the rings, from their second moments."""
+    if not clear.any():
+        return float("nan")
+    moments = np.bincount(cell[inner], moment[inner], minlength=len(clear))[clear]
+    return float(np.sqrt(max(float(np.median(moments / strength[clear])), 0.25)))
 
 
 def fit_points(

@@ -4,18 +4,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.fft  # pyright: ignore[reportMissingTypeStubs]
 import scipy.ndimage  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 
+_fft: Any = scipy.fft
 _ndimage: Any = scipy.ndimage
 
 F = NDArray[np.float64]
 B = NDArray[np.bool_]
 
 _SIDE = 700  # pixels of the down-sampled image along its longer side
-_SCALE = 1.5  # of its pixels: the width of the ridges looked for
+_ACROSS, _ALONG = 1.5, 8.0  # of its pixels: width and length of the pieces of ring looked for
+_DIRECTIONS = 24
+_BROAD = 6.0  # of its pixels: what varies more slowly is background
 _MOST = 12_000  # points
-_CLEAR = 4.0  # times the noise of the curvature
+_CLEAR = 5.0  # sigma
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,10 @@ def find_ridges(image: F, valid: B, pixel: tuple[float, float]) -> Ridges:
     """
     Find points on the crests of rings, without knowing anything of the geometry.
 
-    Where the curvature of the square root of the counts is strongly negative in one direction and
-    its crest lies within the pixel, there is a point (C. Steger, IEEE Trans. Pattern Anal. Mach.
-    Intell. 20, 113 (1998)). The square root makes Poisson noise even, and tames spots.
+    The image is filtered for short straight pieces in 24 directions, which finds rings that no
+    single pixel shows, and rings of separate spots. Before that the square root makes Poisson
+    noise even, and the inverse hyperbolic sine keeps strong rings and hot pixels from outweighing
+    all others.
 
     Parameters
     ----------
@@ -71,11 +76,12 @@ def find_ridges(image: F, valid: B, pixel: tuple[float, float]) -> Ridges:
     """
     factor = -(-max(image.shape) // _SIDE)
     small, usable = _binned(image, valid, factor)
-    strength, offset1, offset2, n1, n2 = _crests(_filled(np.sqrt(small.clip(min=0)), usable))
+    flat, noise = _flattened(np.sqrt(small.clip(min=0)), usable)
+    strength, angle, level = _pieces(flat, noise)
+    n1, n2 = np.cos(angle), np.sin(angle)
+    crest, offset = _crests(strength, n1, n2)
     usable = _ndimage.binary_erosion(usable, iterations=3, border_value=0)
-    inside = usable & (np.abs(offset1) <= 0.6) & (np.abs(offset2) <= 0.6)
-    noise = 1.4826 * np.median(np.abs(strength[usable])) if usable.any() else 0.0
-    rows, columns = np.nonzero(inside & (strength > _CLEAR * noise))
+    rows, columns = np.nonzero(usable & crest & (strength > _CLEAR * level))
     if len(rows) > _MOST:
         best = np.argpartition(-strength[rows, columns], _MOST)[:_MOST]
         rows, columns = rows[best], columns[best]
@@ -86,8 +92,8 @@ def find_ridges(image: F, valid: B, pixel: tuple[float, float]) -> Ridges:
     everywhere = np.argwhere(usable)
     everywhere = everywhere[:: max(1, len(everywhere) // 1500)]
     return Ridges(
-        (rows + 0.5 + offset1[at]) * step1,
-        (columns + 0.5 + offset2[at]) * step2,
+        (rows + 0.5 + (offset * n1)[at]) * step1,
+        (columns + 0.5 + (offset * n2)[at]) * step2,
         across1 / length,
         across2 / length,
         (everywhere[:, 0] + 0.5) * step1,
@@ -110,27 +116,66 @@ def _binned(image: F, valid: B, factor: int) -> tuple[F, B]:
     return mean, 2 * count >= factor**2
 
 
-def _filled(image: F, usable: B) -> F:
-    """Fill what is not usable from its surroundings, so that its edges are no ridges."""
-    weight = _ndimage.gaussian_filter(usable.astype(float), 4, mode="constant")
-    smooth = _ndimage.gaussian_filter(np.where(usable, image, 0), 4, mode="constant")
-    return np.where(usable, image, smooth / np.maximum(weight, 1e-6))
+def _flattened(image: F, usable: B) -> tuple[F, float]:
+    """Take off what varies slowly, and compress what stands out; gaps become 0."""
+    weight = _ndimage.gaussian_filter(usable.astype(float), _BROAD, mode="constant")
+    smooth = _ndimage.gaussian_filter(np.where(usable, image, 0), _BROAD, mode="constant")
+    above = np.where(usable, image - smooth / np.maximum(weight, 1e-6), 0)
+    if not usable.any():
+        return above, 0.0
+    noise = 1.4826 * float(np.median(np.abs(above[usable])))
+    return (np.arcsinh(above / noise), 1.0) if noise > 0 else (above * 0, 0.0)
 
 
-def _crests(image: F) -> tuple[F, F, F, F, F]:
-    """Return how strong a ridge is at each pixel, where its crest is, and the direction across."""
+def _pieces(image: F, noise: float) -> tuple[F, F, float]:
+    """
+    Filter for straight pieces in all directions.
 
-    def derivative(order: tuple[int, int]) -> F:
-        return _ndimage.gaussian_filter(image, _SCALE, order=order, mode="nearest")
+    Returns
+    -------
+    strength, angle : numpy.ndarray
+        Of the best direction at each pixel; the angle (rad) is that of the normal.
+    level : float
+        Standard deviation of one direction's strength, from noise.
+    """
+    padded = [_fft.next_fast_len(side + round(4 * _ALONG), real=True) for side in image.shape]
+    spectrum = _fft.rfft2(image.astype(np.float32), padded)
+    k1 = 2 * np.pi * np.fft.fftfreq(padded[0]).astype(np.float32)[:, None]
+    k2 = 2 * np.pi * np.fft.rfftfreq(padded[1]).astype(np.float32)[None, :]
+    angles = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
+    level = 0.0
+    found = np.empty((_DIRECTIONS, *image.shape), np.float32)
+    for i, angle in enumerate(angles):
+        across, along = (
+            k1 * np.cos(angle) + k2 * np.sin(angle),
+            k2 * np.cos(angle) - k1 * np.sin(angle),
+        )
+        kernel = across**2 * np.exp(-((_ACROSS * across) ** 2 + (_ALONG * along) ** 2) / 2)
+        level = noise * float(np.sqrt(np.mean(kernel**2)))
+        found[i] = _fft.irfft2(spectrum * kernel, padded)[: image.shape[0], : image.shape[1]]
+    found -= found.mean(axis=0).clip(min=0)  # a spot is as strong in all directions
+    best = found.argmax(axis=0)
+    before, at, after = (
+        np.take_along_axis(found, ((best + j) % _DIRECTIONS)[None], axis=0)[0] for j in (-1, 0, 1)
+    )
+    shift = _vertex(before, at, after)
+    return at.astype(float), angles[best] + shift * np.pi / _DIRECTIONS, level
 
-    h11, h12, h22 = derivative((2, 0)), derivative((1, 1)), derivative((0, 2))
-    g1, g2 = derivative((1, 0)), derivative((0, 1))
-    middle, spread = (h11 + h22) / 2, np.hypot((h11 - h22) / 2, h12)
-    lowest, highest = middle - spread, middle + spread
-    angle = np.arctan2(2 * h12, h11 - h22) / 2 + np.pi / 2  # of the lowest eigenvalue
-    n1, n2 = np.cos(angle), np.sin(angle)
-    along = -(g1 * n1 + g2 * n2) / np.where(lowest < 0, lowest, -np.inf)
-    strength = np.where(lowest < 0, -lowest - np.abs(highest), 0)  # a spot is no ridge
-    along = np.where(lowest < 0, along, np.inf)
-    with np.errstate(invalid="ignore"):
-        return strength, along * n1, along * n2, n1, n2
+
+def _crests(strength: F, n1: F, n2: F) -> tuple[B, F]:
+    """Tell where strength is highest across a piece, and how far (pixels) the crest is off."""
+    rows, columns = np.indices(strength.shape)
+    before, after = (
+        _ndimage.map_coordinates(strength, [rows + j * n1, columns + j * n2], order=1)
+        for j in (-1, 1)
+    )
+    crest = (strength >= before) & (strength > after)
+    return crest, _vertex(before, strength, after)
+
+
+def _vertex(before: F, at: F, after: F) -> F:
+    """Return where, from -0.5 to 0.5, the parabola through three values has its maximum."""
+    bend = 2 * at - before - after
+    return np.where(bend > 0, (after - before) / (2 * np.where(bend > 0, bend, 1)), 0).clip(
+        -0.5, 0.5
+    )

@@ -1,4 +1,4 @@
-"""Images of calibrants on a tilted detector, made from first principles; nothing of `tasks` in here."""
+"""Images of calibrants on a tilted detector, made from first principles, without `tasks`."""
 
 import itertools
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ class Truth:
 
 
 def rotation(rot1, rot2):
-    """pyFAI's rotations 1 (about the slow axis) and 2 (about the fast one); third axis: the beam."""
+    """pyFAI's rotations 1, about the slow axis, and 2, about the fast one; the beam is the third."""
     c1, s1, c2, s2 = np.cos(rot1), np.sin(rot1), np.cos(rot2), np.sin(rot2)
     first = np.array([[1, 0, 0], [0, c1, s1], [0, -s1, c1]])
     second = np.array([[c2, 0, -s2], [0, 1, 0], [s2, 0, c2]])
@@ -108,16 +108,15 @@ def image_of(truth):
     for centre, height in zip(centres, strength, strict=True):
         if not two_theta.min() - 0.02 < centre < two_theta.max() + 0.02:
             continue
-        texture = 1.0
+        off = (two_theta - centre) / per_pixel
+        near = np.abs(off) < 6 * truth.width
+        ring = truth.peak * height * np.exp(-0.5 * (off[near] / truth.width) ** 2)
         if truth.spots:
             number = 1200
             grains = rng.gamma(0.5 * (1 - truth.spots) + 0.02, size=number)
-            grains /= grains.mean()
-            texture = grains[((azimuth + np.pi) / 2 / np.pi * number).astype(int) % number]
-        off = (two_theta - centre) / per_pixel
-        near = np.abs(off) < 6 * truth.width
-        ring = truth.peak * height * np.exp(-0.5 * (off / truth.width) ** 2) * texture
-        mean = mean + np.where(near, ring, 0)
+            at = ((azimuth[near] + np.pi) / 2 / np.pi * number).astype(int) % number
+            ring *= (grains / grains.mean())[at]
+        mean[near] += ring
     mean = mean * (1 - np.sin(two_theta) ** 2 * np.cos(azimuth) ** 2)
     radius = np.tan(two_theta) * truth.distance
     if truth.stop:
