@@ -59,10 +59,12 @@ def _sample(plan: ScanPlan) -> dict[str, Any]:
 
 
 def container(plan: ScanPlan) -> str | None:
-    """Say what the sample is in, if in anything."""
-    if plan.sample.container == "none":
+    """Say what the sample is in, if in anything; the diameter is that of the sample."""
+    sample = plan.sample
+    if sample.container == "none":
         return None
-    return f"{plan.sample.container} capillary {plan.sample.diameter:g} mm"
+    inner, wall = sample.diameter - 2 * sample.wall, 1e3 * sample.wall
+    return f"{sample.container} capillary {inner:g} mm wall {wall:g} um"
 
 
 def beam_centre(plan: ScanPlan) -> tuple[float, float]:

@@ -29,6 +29,8 @@ class Material:
         Isotropic displacement per element in Å2.
     radius
         Of a crystallite in Å; of a glass, how far its order reaches.
+    fluorescence
+        In electron units per atom, what the detector's threshold leaves of it.
     spread
         Of a glass: distances scatter by this share of themselves, and not by thermal motion.
     """
@@ -40,6 +42,7 @@ class Material:
     atoms: Atoms
     u: tuple[tuple[str, float], ...]
     radius: float = 50.0
+    fluorescence: float = 1.0
     spread: float | None = None
 
     @property
@@ -83,14 +86,19 @@ OXYGEN = 0.09
 
 
 def _cubic(
-    name: str, formula: str, a: float, atoms: Atoms, u: dict[str, float], radius: float = 50.0
+    name: str, formula: str, a: float, atoms: Atoms, u: dict[str, float], fluorescence: float = 1.0
 ) -> Material:
-    return Material(name, formula, a, a, atoms, tuple(u.items()), radius)
+    return Material(name, formula, a, a, atoms, tuple(u.items()), fluorescence=fluorescence)
 
 
 NICKEL = _cubic("Ni", "Ni", 3.5240, _orbit("Ni", [(0, 0, 0)], FACE), {"Ni": 0.0055})
 SILICON = _cubic(
-    "Si", "Si", 5.4310, _orbit("Si", [(0, 0, 0), (0.25, 0.25, 0.25)], FACE), {"Si": 0.0060}
+    "Si",
+    "Si",
+    5.4310,
+    _orbit("Si", [(0, 0, 0), (0.25, 0.25, 0.25)], FACE),
+    {"Si": 0.0060},
+    fluorescence=0.0,
 )
 CERIA = _cubic(
     "CeO2",
@@ -138,6 +146,7 @@ CRISTOBALITE = Material(
         BODY,
     ),
     (("Si", 0.0060), ("O", 0.0100)),
+    fluorescence=0.0,
 )
 SILICA = replace(CRISTOBALITE, name="SiO2 glass", radius=6.0, spread=0.031)
 """Vitreous silica has the density of beta-cristobalite and its first diffraction peak where that

@@ -63,10 +63,9 @@ class Sample:
     """What is in the beam.
 
     `phases` turn from the first into the last as the plan's evolution has it. The powder fills
-    the share `packing` of a capillary of `diameter` and `wall` in mm. `fluorescence` is in
-    electron units per atom, the same everywhere; `grains` single crystals among the powder make
-    spots; `texture` is how much more of the pattern there is along the rows than on average.
-    `temperature` in K is what the metadata say.
+    the share `packing` of a capillary of `diameter` (outside) and `wall` in mm. `grains` single
+    crystals among it make spots; `texture` is how much more of the pattern there is along the
+    rows than on average. `temperature` in K is what the metadata say.
     """
 
     phases: tuple[Material, ...] = (materials.NICKEL,)
@@ -75,7 +74,6 @@ class Sample:
     container: Container = "kapton"
     diameter: float = 1.0
     wall: float = 0.05
-    fluorescence: float = 1.0
     grains: int = 0
     texture: float = 0.0
     temperature: float = 295.0

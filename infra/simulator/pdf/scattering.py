@@ -72,7 +72,9 @@ def patterns(plan: ScanPlan, amounts: Array, expansion: float, softening: float)
         atoms = amplitude(plan)
         warm = [phase.heated(expansion, softening) for phase in sample.phases]
         here = atoms * electron_units(tuple(warm), tuple(amounts.tolist()), wavelength)
-        fluorescence = atoms * sample.fluorescence
+        fluorescence = atoms * sum(
+            x * phase.fluorescence for phase, x in zip(warm, amounts.tolist(), strict=True)
+        )
     with_wall = sample.container != "none" and plan.kind != "empty"
     wall = _wall(plan) if with_wall else empty
     thin = factors.atoms_per_volume(surroundings.AIR, surroundings.AIR_DENSITY) * PER_MM3

@@ -43,7 +43,7 @@ def test_a_stack_with_what_is_known_about_it(tmp_path):
         assert entry["sample/chemical_formula"].asstr()[()] == "Ni"
         assert entry["sample/density"][()] == pytest.approx(8.908, abs=1e-3)
         assert entry["sample/transmission"][()] == pytest.approx(0.702, abs=1e-3)
-        assert entry["container/description"].asstr()[()] == "kapton capillary 1 mm"
+        assert entry["container/description"].asstr()[()] == "kapton capillary 0.9 mm wall 50 um"
         assert entry["entry_identifier_uuid"].asstr()[()] == SERIES.uid
         np.testing.assert_array_equal(entry["data/data"][0], detector["data"][0])
     assert truth.read(tmp_path / "truth/scan_0001.json").cells.shape == (4, 1)

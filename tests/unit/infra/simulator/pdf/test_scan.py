@@ -57,7 +57,7 @@ def test_rings_of_nickel_are_where_bragg_has_them(scan):
 def test_intensity_per_electron_unit_is_what_the_truth_says():
     """Without walls, air, fluorescence, absorption to speak of."""
     plan = replace(PLAN, beam=replace(PLAN.beam, air=0.0, wobble=0.0, photons=1e15))
-    plan = plan.of(materials.SILICA, container="none", diameter=1e-3, fluorescence=0.0)
+    plan = plan.of(materials.SILICA, container="none", diameter=1e-3)
     scan, true = Scan(plan), truth.of(plan)
     seen = view_of(plan)
     q = geometry.momentum(seen.two_theta, plan.geometry.wavelength)
