@@ -151,7 +151,10 @@ def plate(
 
 
 def attenuation_from_transmission(
-    transmission: float, *, radius: float | None = None, thickness: float | None = None,
+    transmission: float,
+    *,
+    radius: float | None = None,
+    thickness: float | None = None,
     beam_height: float | None = None,
 ) -> float:
     """
