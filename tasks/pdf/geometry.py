@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import DataError
-from tasks.io.spectra import F
+from tasks.io.powder import F
 
 _WAVELENGTHS = (0.01, 10.0)  # Å, what X-ray tubes and storage rings deliver
 

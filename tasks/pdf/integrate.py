@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import DataError
-from tasks.io.spectra import F
+from tasks.io.powder import F
 from tasks.pdf.geometry import Geometry, arrays, extent
 from tasks.pdf.response import Dark, Sensor, oblique_yield
 from tasks.pdf.sums import bin_sums, split_sums
@@ -107,8 +107,8 @@ class Integrator:
     pixels: BinMap | SplitMatrix
     weight: NDArray[np.float32]
     dark: NDArray[np.float32] | None
-    lowest: float
-    highest: float
+    lowest: float | None
+    highest: float | None
     shape: tuple[int, int]
     whole: F
 
@@ -149,8 +149,8 @@ def make_integrator(
     dark: Dark | F | None = None,
     flat: F | None = None,
     sensor: Sensor | None = None,
-    lowest: float = -np.inf,
-    highest: float = np.inf,
+    lowest: float | None = None,
+    highest: float | None = None,
 ) -> Integrator:
     """
     Prepare the integration of frames.
@@ -179,7 +179,7 @@ def make_integrator(
     sensor
         Corrected for its yield at oblique incidence.
     lowest, highest
-        Values outside are not valid in their frame; neither are NaN.
+        Values outside are not valid in their frame; neither are those that are no numbers.
 
     Raises
     ------
@@ -187,18 +187,12 @@ def make_integrator(
         The geometry is that of another detector, or dark or flat do not fit.
     """
     shape = mask.shape
-    seen = arrays(geometry, shape)
-    weight = seen.solid_angle.copy()
-    if polarisation is not None:
-        weight *= seen.polarisation(polarisation)
-    if sensor is not None:
-        weight *= oblique_yield(seen.path, sensor.transmission(geometry.wavelength))
-    if flat is not None:
-        weight *= _fitting(flat, shape, "flat field")
+    weight = pixel_weight(geometry, shape, polarisation, flat, sensor)
     to_axis = geometry.q if unit == "q" else np.asarray
-    edges = axis_edges(to_axis(seen.two_theta), bins, limits)
+    middle = to_axis(arrays(geometry, shape).two_theta)
+    edges = axis_edges(middle, bins, limits)
     if splitting == "none":
-        pixels = bin_map(to_axis(seen.two_theta), mask, edges)
+        pixels = bin_map(middle, mask, edges)
     else:
         low, high = extent(geometry, shape)
         pixels = split_matrix(to_axis(low), to_axis(high), mask, edges)
@@ -207,6 +201,25 @@ def make_integrator(
     tth = 2 * np.arcsin(np.clip(centres * turn, -1, 1)) if unit == "q" else centres
     q = centres if unit == "q" else geometry.q(centres)
     return assemble(q, tth, pixels, weight, dark, lowest, highest)
+
+
+def pixel_weight(
+    geometry: Geometry,
+    shape: tuple[int, int],
+    polarisation: float | None = 0.99,
+    flat: F | None = None,
+    sensor: Sensor | None = None,
+) -> F:
+    """Return what one count of signal stands for at each pixel, (rows, columns)."""
+    seen = arrays(geometry, shape)
+    weight = seen.solid_angle.copy()
+    if polarisation is not None:
+        weight *= seen.polarisation(polarisation)
+    if sensor is not None:
+        weight *= oblique_yield(seen.path, sensor.transmission(geometry.wavelength))
+    if flat is not None:
+        weight *= _fitting(flat, shape, "flat field")
+    return weight
 
 
 def axis_edges(values: F, bins: int, limits: tuple[float, float] | None) -> F:
@@ -277,8 +290,8 @@ def assemble(
     pixels: BinMap | SplitMatrix,
     weight: F,
     dark: Dark | F | None,
-    lowest: float,
-    highest: float,
+    lowest: float | None,
+    highest: float | None,
 ) -> Integrator:
     """
     Put an integrator together; sums over all pixels that are not masked are made here, once.
@@ -304,7 +317,7 @@ def assemble(
     made = Integrator(q, tth, pixels, flat, taken, lowest, highest, shape, np.empty(0))
     ground = np.zeros(flat.size) if taken is None else taken.astype(np.float64)
     ground = ground if noise is None else ground + _fitting(noise, shape, "dark").ravel()
-    of_dark = _sums(replace(made, dark=None, lowest=-np.inf, highest=np.inf), ground[None])[0, 0]
+    of_dark = _sums(replace(made, dark=None, lowest=None, highest=None), ground[None])[0, 0]
     nothing = np.full((1, flat.size), np.nan, np.float32)  # so that every pixel is counted missing
     return replace(made, whole=np.vstack([_sums(made, nothing)[0, 3:], of_dark]))
 

@@ -120,3 +120,35 @@ def fill_shares(begin: Any, end: Any, zero: Any, first: Any, start: Any, share: 
             at_zero = begin[p] < zero and left <= zero
             inside = min(end[p], left + 1.0) - (begin[p] if at_zero else max(begin[p], left))
             share[k] = inside / width if width > 0 else 1.0
+
+
+@compiled
+def clip_rings(
+    values: Any, edges: Any, cutoff: float, cycles: int, fewest: int, found: Any
+) -> None:
+    """Fill in mean and standard deviation, (2, rings), of values that are sorted by ring."""
+    for j in range(edges.size - 1):
+        part = values[edges[j] : edges[j + 1]]
+        if part.size < fewest:
+            continue
+        centre = np.median(part)
+        mean, sigma = centre, 1.482602218505602 * np.median(np.abs(part - centre))
+        before = -1
+        for _ in range(cycles):
+            reach = cutoff * sigma if sigma > 0 else np.inf
+            count, total, squares = 0, 0.0, 0.0
+            for value in part:
+                if abs(value - mean) <= reach:
+                    off = value - centre
+                    count += 1
+                    total += off
+                    squares += off * off
+            if count == 0:
+                mean = sigma = np.nan
+                break
+            mean = centre + total / count
+            sigma = np.sqrt(max(squares / count - (total / count) ** 2, 0.0))
+            if count == before:
+                break
+            before = count
+        found[0, j], found[1, j] = mean, sigma

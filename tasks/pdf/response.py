@@ -3,9 +3,9 @@ What the detector adds and takes: dark current, flat field, a sensor's yield at 
 
 A beam that meets a sensor obliquely has a longer way through it and is absorbed more: the yield
 relative to normal incidence is (1 - t^(1/cos a)) / (1 - t) with the transmission t at normal
-incidence. J. Zaleski, G. Wu, P. Coppens, J. Appl. Cryst. 31, 302 (1998),
-doi:10.1107/S0021889897016993; for scintillators G. Wu et al., J. Appl. Cryst. 35, 356 (2002),
-doi:10.1107/S0021889802004454. Fluorescence that leaves the sensor is not counted in.
+incidence. J. Zaleski, G. Wu, P. Coppens, J. Appl. Cryst. 31, 302 (1998); for
+scintillators G. Wu et al., J. Appl. Cryst. 35, 356 (2002). Fluorescence that leaves the sensor is
+not counted in.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import DataError
-from tasks.io.spectra import F
+from tasks.io.powder import F
 
 _HC = 12398.419843320026  # eV Å
 _DENSITY = {"Si": 2.329, "CdTe": 5.85, "GaAs": 5.317, "CsI": 4.51, "Gd2O2S": 7.32, "Ge": 5.323}
@@ -131,8 +131,9 @@ def make_dark(
         The exposures differ and one is not known or zero.
     """
     number = len(frames)
-    mean: F = np.asarray(frames.mean(axis=0), np.float64)
-    variance: F = np.asarray(frames.var(axis=0, ddof=min(1, number - 1)), np.float64) / number
+    mean: F = np.asarray(frames.mean(axis=0, dtype=np.float64))
+    scatter: F = np.asarray(frames.var(axis=0, dtype=np.float64, ddof=min(1, number - 1)))
+    variance = scatter / number
     if exposure == wanted:
         return Dark(mean, variance)
     if not (exposure and wanted):

@@ -10,6 +10,7 @@ without splitting), the result has six rows: sum of c v, c v², c v w, and of th
 valid in this frame sum of c w, c w², c.
 """
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -28,8 +29,8 @@ def bin_sums(
     bin_of: Array,
     weight: Array,
     bins: int,
-    lowest: float,
-    highest: float,
+    lowest: float | None = None,
+    highest: float | None = None,
     dark: Array | None = None,
     squares: bool = False,
 ) -> Array:
@@ -47,7 +48,7 @@ def bin_sums(
     bins
         How many bins there are.
     lowest, highest
-        Values outside are not valid in their frame; neither are NaN.
+        Values outside are not valid in their frame; neither are those that are no numbers.
     dark
         What to take off each frame, (pixels,).
     squares
@@ -72,8 +73,8 @@ def split_sums(
     share: Array,
     weight: Array,
     bins: int,
-    lowest: float,
-    highest: float,
+    lowest: float | None = None,
+    highest: float | None = None,
     dark: Array | None = None,
     squares: bool = False,
 ) -> Array:
@@ -95,7 +96,7 @@ def split_sums(
     bins
         How many bins there are.
     lowest, highest
-        Values outside are not valid in their frame; neither are NaN.
+        Values outside are not valid in their frame; neither are those that are no numbers.
     dark
         What to take off each frame, (pixels,).
     squares
@@ -124,13 +125,20 @@ def expand(xp: Any, first: Array, start: Array, share: Array) -> tuple[Array, Ar
 
 
 def _valid(
-    xp: Any, frames: Array, dark: Array | None, lowest: float, highest: float
+    xp: Any, frames: Array, dark: Array | None, lowest: float | None, highest: float | None
 ) -> tuple[Array, Array]:
     """Return values, zero where they are not valid, and validity as a number."""
     raw = xp.astype(frames, xp.float64)
-    good = (raw >= lowest) & (raw <= highest)
+    least, most = _limits(lowest, highest)
+    good = (raw >= least) & (raw <= most)
     value = raw if dark is None else raw - xp.astype(dark, xp.float64)[None, :]
     return xp.where(good, value, 0.0), xp.astype(good, xp.float64)
+
+
+def _limits(lowest: float | None, highest: float | None) -> tuple[float, float]:
+    """Return limits that leave out infinities at least."""
+    largest = sys.float_info.max
+    return -largest if lowest is None else lowest, largest if highest is None else highest
 
 
 def _sums(
@@ -148,7 +156,7 @@ def _sums(
     order = xp.argsort(where)
     edges = xp.searchsorted(xp.take(where, order), xp.arange(bins + 1, dtype=xp.int64))
     rows = _rows(value, good, weight, share, squares)
-    return xp.stack([_between(xp, xp.take(row, order, axis=1), edges) for row in rows], axis=1)
+    return xp.stack([between(xp, xp.take(row, order, axis=1), edges) for row in rows], axis=1)
 
 
 def _rows(value: Array, good: Array, weight: Array, share: Array, squares: bool) -> list[Array]:
@@ -158,7 +166,7 @@ def _rows(value: Array, good: Array, weight: Array, share: Array, squares: bool)
     return [mine, *second, missing * weight, missing * weight**2, missing]
 
 
-def _between(xp: Any, rows: Array, edges: Array) -> Array:
+def between(xp: Any, rows: Array, edges: Array) -> Array:
     """Sum sorted values (frames, n) between edges (bins + 1,)."""
     none = xp.zeros((rows.shape[0], 1), dtype=rows.dtype)
     upto = xp.concat([none, xp.cumulative_sum(rows, axis=1)], axis=1)
@@ -171,15 +179,15 @@ def _(
     bin_of: Array,
     weight: Array,
     bins: int,
-    lowest: float,
-    highest: float,
+    lowest: float | None = None,
+    highest: float | None = None,
     dark: Array | None = None,
     squares: bool = False,
 ) -> Array:
     """One pass over each frame, frames in parallel."""
     from tasks.pdf.kernels import bin_frame, bin_frame_squares
 
-    limits = np.array([lowest, highest])
+    limits = np.array(_limits(lowest, highest))
 
     def add(image: Host, out: Host) -> None:
         signal, missing = np.zeros((bins + 1, 3)), np.zeros((bins + 1, 3))
@@ -202,15 +210,15 @@ def _(
     share: Array,
     weight: Array,
     bins: int,
-    lowest: float,
-    highest: float,
+    lowest: float | None = None,
+    highest: float | None = None,
     dark: Array | None = None,
     squares: bool = False,
 ) -> Array:
     """One pass over each frame as it arrives, frames in parallel."""
     from tasks.pdf.kernels import split_frame, split_frame_squares
 
-    limits = np.array([lowest, highest])
+    limits = np.array(_limits(lowest, highest))
 
     def add(image: Host, out: Host) -> None:
         signal, missing = np.zeros((bins, 3)), np.zeros((bins, 3))
@@ -246,8 +254,8 @@ def _(
     bin_of: Array,
     weight: Array,
     bins: int,
-    lowest: float,
-    highest: float,
+    lowest: float | None = None,
+    highest: float | None = None,
     dark: Array | None = None,
     squares: bool = False,
 ) -> Array:
@@ -274,8 +282,8 @@ def _(
     share: Array,
     weight: Array,
     bins: int,
-    lowest: float,
-    highest: float,
+    lowest: float | None = None,
+    highest: float | None = None,
     dark: Array | None = None,
     squares: bool = False,
 ) -> Array:
@@ -307,7 +315,7 @@ def _case(splitting: bool) -> tuple[Any, ...]:
         return frames, rng.integers(0, 21, 500), weight, 20, 0.0, 1e9
     number = rng.integers(0, 4, 500)
     start = np.concatenate([[0], np.cumsum(number)])
-    share: Host = rng.uniform(0.1, 0.9, start[-1]).astype(np.float32)
+    share = rng.uniform(0.1, 0.9, int(number.sum())).astype(np.float32)
     return frames, rng.integers(0, 17, 500), start, share, weight, 20, 0.0, 1e9
 
 
