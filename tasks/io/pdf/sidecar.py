@@ -1,12 +1,12 @@
 """
 What a sidecar tells about images or a pattern: a JSON object beside them.
 
-It is ``<name>.json`` beside a file or series, else ``scan.json`` or ``dayseye.json`` in the folder of
-a series, else ``dayseye.json`` beside a file. It may give ``kind``, ``calibrant``, ``sample`` (a name, or a table of name, formula, density and
-container), ``energy_keV`` or ``wavelength`` (Angstrom), ``exposure`` (s), ``transmission``,
-``temperature`` (K), ``monitor`` (a number, or one for each frame), ``frames`` (to expect), ``uid``,
-``title``, ``started_at``, ``saturation`` and ``geometry`` (the words of a ``.poni``), also below
-``metadata``.
+It is ``<name>.json`` beside a file or series, else ``scan.json`` or ``dayseye.json`` in the folder
+of a series, else ``dayseye.json`` beside a file. It may give ``kind``, ``calibrant``, ``sample`` (a
+name, or a table of name, formula, density and container), ``energy_keV`` or ``wavelength``
+(Angstrom), ``exposure`` (s), ``transmission``, ``temperature`` (K), ``monitor`` (a number, or one
+for each frame), ``frames`` (to expect), ``uid``, ``title``, ``started_at``, ``saturation`` and
+``geometry`` (the words of a ``.poni``), also below ``metadata``.
 """
 
 from __future__ import annotations
