@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from flows.ct.recipe import RECIPE_VERSION as CT_RECIPE_VERSION
 from flows.ct.recipe import Recipe as CTRecipe
 from flows.ct.size import output_bytes as ct_output_bytes
+from flows.pdf.calibration.recipe import RECIPE_VERSION as PDF_CALIBRATION_RECIPE_VERSION
+from flows.pdf.calibration.recipe import Recipe as PDFCalibrationRecipe
 from flows.pdf.recipe import RECIPE_VERSION as PDF_RECIPE_VERSION
 from flows.pdf.recipe import Recipe as PDFRecipe
 from flows.pdf.size import output_bytes as pdf_output_bytes
@@ -73,6 +75,14 @@ FLOWS: dict[str, FlowEntry] = {
         recipe=PDFRecipe,
         version=PDF_RECIPE_VERSION,
         output_bytes=pdf_output_bytes,
+    ),
+    "pdf-calibration": FlowEntry(
+        name="pdf-calibration",
+        technique="pdf",
+        entrypoint="flows.pdf.calibration.flow:calibrate_detector",
+        recipe=PDFCalibrationRecipe,
+        version=PDF_CALIBRATION_RECIPE_VERSION,
+        calibrates="calibrant",
     ),
     "xas": FlowEntry(
         name="xas-reduction",

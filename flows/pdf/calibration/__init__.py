@@ -1,0 +1,1 @@
+"""From the image of a calibrant to the geometry of the detector, which data wait for."""
