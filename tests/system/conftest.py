@@ -126,6 +126,23 @@ needs = ["geometry"]
 recipe = { orientation = 2, background = "none" }
 """
 
+# images that wait for the geometry that a calibrant gives
+POWDER = """
+[[beamlines]]
+id = "powder"
+technique = "pdf"
+folders = ["powder"]
+output = "processed/powder/{scan}"
+rescan_seconds = 2.0
+quiet_seconds = 1.0
+needs = ["geometry"]
+
+[[beamlines.rules]]
+name = "air"
+match = ["air/*"]
+calibration = "empty"
+"""
+
 # only wires tell of its data
 WIRED = """
 [[beamlines]]
@@ -276,11 +293,13 @@ def started(folder):
         "absorption",
         "kinetics",
         "scattering",
+        "powder",
         "wired",
     ):
         (folder / name).mkdir()
     ports = {name: free_port() for name in ("publish", "documents", "epics")}
-    (folder / "dayseye.toml").write_text(SETTINGS + ABSORPTION + SCATTERING + WIRED.format(**ports))
+    settings = SETTINGS + ABSORPTION + SCATTERING + POWDER + WIRED.format(**ports)
+    (folder / "dayseye.toml").write_text(settings)
     environment = {
         "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
         "DAYSEYE_STATE": str(folder / "state"),
