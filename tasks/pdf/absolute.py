@@ -10,19 +10,50 @@ comparison.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from tasks.errors import DataError
 from tasks.pdf.composition import Composition
-from tasks.pdf.fourier import sine_transform
+from tasks.pdf.fourier import sine_matrix
 from tasks.pdf.scattering import compton, mean_form_factor, mean_square_form_factor
 from tasks.pdf.structure_function import StructureFunction, check_range, known_bins
 from tasks.pdf.tables import F, atomic_number
 
-_BROADENING = 0.2  # Å, of the damped transform that the line is fitted in
+Normalisation = Literal["low_r", "krogh_moe_norman", "high_q"]
+
+_BROADENING = 0.25  # Å, of the damped transform that the line is fitted in
+_MARGIN = 3  # broadenings from the shortest distance that the line ends
 _RADII = ((1, 0.35), (10, 0.65), (18, 0.95), (200, 1.2))  # Å, by last atomic number: short bonds
+_RESIDUALS = (0.0, 0.3, 0.5, 0.7, 0.9)  # Å, tried from the stiffest
+_GOOD = 0.1  # of the line, what may be left beside it
+
+
+@dataclass(frozen=True, eq=False)
+class Normalised:
+    """
+    Scale and slow rest of a block of patterns.
+
+    Attributes
+    ----------
+    alpha, alpha_sigma
+        Intensity per electron unit, and what counting statistics leave of it, (frames,).
+    slow
+        Coefficients of the slow rest, in the unit of the data, (frames, terms).
+    misfit
+        Root mean square of what is left below the shortest distance, relative to the line.
+    krogh_moe_norman, high_q
+        Alpha by the integral condition, and by the level of the upper half of Q, once the slow
+        rest is taken off; (frames,).
+    """
+
+    alpha: F
+    alpha_sigma: F
+    slow: F
+    misfit: F
+    krogh_moe_norman: F
+    high_q: F
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +78,8 @@ def absolute(
     qmax: float,
     transmitted: F | float = 1.0,
     shortest: float | None = None,
-    residual: float = 0.0,
+    residual: float | None = None,
+    normalisation: Normalisation = "low_r",
     power: float = 2.0,
     dispersion: bool = True,
 ) -> StructureFunction:
@@ -73,7 +105,11 @@ def absolute(
         elements.
     residual
         Distance up to which the slow rest may carry features, Å. 0 allows a constant, which is
-        fluorescence. A larger one follows what corrections left, and costs certainty of alpha.
+        fluorescence; more follows what corrections left, and costs certainty of alpha. By default
+        the stiffest that brings the patterns onto the line within a tenth.
+    normalisation
+        Which alpha is used: the fit of the line, the integral condition, or the level at high Q.
+        With ``high_q`` the low-r slope is a check rather than a constraint.
     power
         Of the Breit-Dirac factor, see `tasks.pdf.scattering.compton`.
     dispersion
@@ -82,8 +118,10 @@ def absolute(
     Returns
     -------
     StructureFunction
-        On the bins of the data, so that bins do not share noise. ``details``: ``alpha`` (frames,)
-        and what `_normalise` and `_checks` report.
+        On the bins of the data, so that bins do not share noise. ``details``: ``alpha``, the
+        fields of `Normalised`, ``alpha_disagreement`` of the three ways relative to alpha, all
+        (frames,); ``slow`` (frames, terms); ``number_density``, ``shortest``, ``residual``,
+        ``power``. The uncertainty of alpha is common to all bins and not in ``s_sigma``.
 
     Raises
     ------
@@ -91,21 +129,35 @@ def absolute(
         If the range is not covered, or no positive scale fits a pattern.
     """
     passed = np.broadcast_to(np.asarray(transmitted, dtype=float), np.shape(q))
-    block = np.atleast_2d(intensity) / passed
     noise = None if sigma is None else np.atleast_2d(sigma) / passed
-    axis, block, variance = known_bins(q, block, noise)
+    axis, block, variance = known_bins(q, np.atleast_2d(intensity) / passed, noise)
     check_range(axis, qmin, qmax)
     inside = (axis >= qmin) & (axis <= qmax)
     axis, block, variance = axis[inside], block[:, inside], variance[:, inside]
-    terms = _terms(axis, composition, wavelength, residual, power, dispersion)
-    bound = shortest or shortest_distance(composition)
     rho = composition.number_density(density)
-    alpha, slow, details = _normalise(terms, block, rho, bound)
-    f = (block * terms.per_square - slow @ terms.slow) / alpha[:, None] - terms.known
+    bound = shortest or shortest_distance(composition)
+    resonant = wavelength if dispersion else None
+    square = mean_form_factor(composition, axis, resonant) ** 2
+    known = mean_square_form_factor(composition, axis, resonant)
+    known = known + compton(composition, axis, wavelength, power)
+    for allowed in _RESIDUALS if residual is None else (residual,):
+        slow = _slow_terms(axis, allowed) * axis / square
+        terms = _Terms(axis, axis / square, axis * known / square, slow)
+        found = normalise(terms, block, variance, rho, bound)
+        if np.median(found.misfit) < _GOOD:
+            break
+    alpha = found.alpha if normalisation == "low_r" else getattr(found, normalisation)
+    _refuse_impossible(alpha)
+    f = (block * terms.per_square - found.slow @ terms.slow) / alpha[:, None] - terms.known
     f_sigma = terms.per_square * np.sqrt(variance) / alpha[:, None]
-    details |= {"number_density": rho, "shortest": bound, "residual": residual, "power": power}
-    s, s_sigma = 1 + f / axis, f_sigma / axis
-    return StructureFunction(axis, s, s_sigma, f, f_sigma, "absolute", details)
+    details = _report(found, alpha) | {
+        "number_density": rho,
+        "shortest": bound,
+        "residual": allowed,
+        "power": power,
+        "normalisation": normalisation,
+    }
+    return StructureFunction(axis, 1 + f / axis, f_sigma / axis, f, f_sigma, "absolute", details)
 
 
 def shortest_distance(composition: Composition) -> float:
@@ -114,84 +166,82 @@ def shortest_distance(composition: Composition) -> float:
         next(radius for last, radius in _RADII if atomic_number(element) <= last)
         for element in composition.elements
     ]
-    return 2 * min(radii) if len(radii) == 1 else sum(sorted(radii)[:2])
+    return sum(sorted(radii * 2 if len(radii) == 1 else radii)[:2])
 
 
-def _terms(
-    q: F, composition: Composition, wavelength: float, residual: float, power: float, full: bool
-) -> _Terms:
-    resonant = wavelength if full else None
-    square = mean_form_factor(composition, q, resonant) ** 2
-    level = mean_square_form_factor(composition, q, resonant)
-    known = level + compton(composition, q, wavelength, power)
-    count = 1 + round(residual * (q[-1] - q[0]) / np.pi)
-    x = 2 * (q - q[0]) / (q[-1] - q[0]) - 1
-    slow = np.polynomial.chebyshev.chebvander(x, count - 1).T * q / square
-    return _Terms(q, q / square, q * known / square, slow)
-
-
-def _normalise(terms: _Terms, block: F, rho: float, bound: float) -> tuple[F, F, dict[str, Any]]:
+def normalise(terms: _Terms, block: F, variance: F, rho: float, bound: float) -> Normalised:
     """
     Fit alpha and the slow rest to the line below the shortest distance.
 
-    The line and what is known carry no noise, so alpha is their coefficient in the data and not
-    the other way round: noise would pull it to zero.
+    The transform is damped by a Gaussian, which leaves a straight line as it is and keeps ripples
+    of neighbours away from it. The line and what is known carry no noise, so alpha is their
+    coefficient in the data and not the other way round: noise would pull it to zero.
+
+    Parameters
+    ----------
+    terms
+        What the intensity is made of.
+    block, variance
+        Shape (frames, bins).
+    rho
+        Atoms per Å³.
+    bound
+        Shortest distance, Å.
     """
-    r = np.linspace(0.02, bound - 2 * _width(bound), 60)
+    width = min(_BROADENING, bound / 6)
+    r = np.linspace(0.02, bound - _MARGIN * width, 60)
     line = -4 * np.pi * rho * r
-    model = np.vstack(
-        [
-            _damped(terms.q, terms.known[None], r, bound) + line,
-            _damped(terms.q, terms.slow, r, bound),
-        ]
-    )
-    seen = _damped(terms.q, block * terms.per_square, r, bound)
+    operator = _damped(terms.q, r, width)
+    wanted = terms.known @ operator + line
+    model = np.vstack([wanted, terms.slow @ operator])
     size = np.linalg.norm(model, axis=1)
-    found = seen @ np.linalg.pinv(model / size[:, None]) / size
+    inverse = np.linalg.pinv(model / size[:, None]) / size
+    from_data = terms.per_square[:, None] * (operator @ inverse)
+    found = block @ from_data
     alpha, slow = found[:, 0], found[:, 1:]
+    clean = block * terms.per_square - slow @ terms.slow
+    left = clean @ operator / alpha[:, None] - wanted
+    upper = terms.q >= (terms.q[0] + terms.q[-1]) / 2
+    level = clean[:, upper] / terms.per_square[upper]
+    return Normalised(
+        alpha=alpha,
+        alpha_sigma=np.sqrt(variance @ from_data[:, 0] ** 2),
+        slow=slow,
+        misfit=np.sqrt(np.mean(left**2, axis=1) / np.mean(line**2)),
+        krogh_moe_norman=(clean @ operator[:, 0]) / wanted[0],
+        high_q=level.sum(axis=1) / np.sum(terms.known[upper] / terms.per_square[upper]),
+    )
+
+
+def _slow_terms(q: F, residual: float) -> F:
+    """Polynomials that carry no feature beyond a distance; shape (terms, bins)."""
+    x = 2 * (q - q[0]) / (q[-1] - q[0]) - 1
+    return np.polynomial.chebyshev.chebvander(x, round(residual * (q[-1] - q[0]) / np.pi)).T
+
+
+def _damped(q: F, r: F, width: float) -> F:
+    """Operator (bins, distances) of the transform with a Gaussian that broadens by `width`."""
+    matrix = sine_matrix(q.tobytes(), r.tobytes(), float(q[-1]), "none", "linear")
+    return matrix * np.exp(-((q * width) ** 2) / 2)[:, None]
+
+
+def _report(found: Normalised, alpha: F) -> dict[str, Any]:
+    ways = np.array([found.alpha, found.krogh_moe_norman, found.high_q])
+    return {
+        "alpha": alpha,
+        "alpha_sigma": found.alpha_sigma,
+        "alpha_low_r": found.alpha,
+        "alpha_krogh_moe_norman": found.krogh_moe_norman,
+        "alpha_high_q": found.high_q,
+        "alpha_disagreement": np.ptp(ways, axis=0) / np.abs(alpha),
+        "low_r_misfit": found.misfit,
+        "slow": found.slow,
+    }
+
+
+def _refuse_impossible(alpha: F) -> None:
     if not np.all(alpha > 0):
         raise DataError(
             f"No scale brings pattern {int(np.argmin(alpha))} to electron units: check "
             "composition, density, background and wavelength, or use the compatible mode."
         )
-    misfit = (seen - found @ model) / alpha[:, None]
-    rms = np.sqrt(np.mean(misfit**2, axis=1) / np.mean(line**2))
-    return (
-        alpha,
-        slow,
-        {
-            "alpha": alpha,
-            "slow": slow,
-            "low_r_misfit": rms,
-            **_others(terms, block, slow, alpha, rho, bound),
-        },
-    )
-
-
-def _others(terms: _Terms, block: F, slow: F, alpha: F, rho: float, bound: float) -> dict[str, F]:
-    """Alpha by the integral condition and by the level at high Q, the slow rest taken off."""
-    clean = block * terms.per_square - slow @ terms.slow
-    r = np.array([0.02])
-    wanted = _damped(terms.q, terms.known[None], r, bound)[0, 0] - 4 * np.pi * rho * r[0]
-    integral = _damped(terms.q, clean, r, bound)[:, 0] / wanted
-    high = terms.q >= (terms.q[0] + terms.q[-1]) / 2
-    level = (clean[:, high] / terms.per_square[high]).sum(axis=1)
-    expected = (terms.known[high] / terms.per_square[high]).sum()
-    level = level / expected
-    ways = np.array([alpha, integral, level])
-    return {
-        "alpha_krogh_moe_norman": integral,
-        "alpha_high_q": level,
-        "alpha_disagreement": np.ptp(ways, axis=0) / alpha,
-    }
-
-
-def _damped(q: F, values: F, r: F, bound: float) -> F:
-    """Transform with a Gaussian that broadens by much less than the shortest distance."""
-    damping = np.exp(-((q * _width(bound)) ** 2) / 2)
-    nothing = np.zeros_like(values)
-    return sine_transform(q, values * damping, nothing, r, float(q[-1]), "none", "linear").g
-
-
-def _width(bound: float) -> float:
-    return min(_BROADENING, bound / 6)

@@ -117,18 +117,19 @@ def sine_transform(
         As `to_gr`.
     """
     xp = namespace(f)
-    matrix = _matrix(_key(q), _key(r), qmax, window, low_q)
+    matrix = sine_matrix(_key(q), _key(r), qmax, window, low_q)
     operator, squared = xp.asarray(matrix), xp.asarray(matrix**2)
     return PairDistribution(r, f @ operator, xp.sqrt(f_sigma**2 @ squared))
 
 
 def _key(grid: Array) -> bytes:
+    """Make a grid that can be looked up in a cache."""
     return np.asarray(to_host(grid), dtype=float).tobytes()
 
 
 @functools.lru_cache(maxsize=4)
-def _matrix(q_bytes: bytes, r_bytes: bytes, qmax: float, window: str, low_q: str) -> Host:
-    """Operator (bins, distances) from F(Q) to G(r)."""
+def sine_matrix(q_bytes: bytes, r_bytes: bytes, qmax: float, window: str, low_q: str) -> Host:
+    """Return the operator (bins, distances) from F(Q) to G(r); grids as bytes of float64."""
     q, r = np.frombuffer(q_bytes), np.frombuffer(r_bytes)
     matrix = np.sin(np.outer(q, r))
     matrix *= (2 / np.pi * np.gradient(q) * WINDOWS[window](np.pi * q / qmax))[:, None]
