@@ -2,7 +2,8 @@
 Curves as column text that other programs read: ``.chi .iq .sq .fq .gr``.
 
 The header is a section ``[DEFAULT]`` of ``key = value`` lines with a label line (``#L``) above the
-table, which is what diffpy's parsers, PDFgui and pdffit2 look for. A G(r) has the columns r, G, dr
+table, which is what diffpy's parsers and PDFgui look for; pdffit2 skips such a header only where the
+first line begins with ``History``. A G(r) has the columns r, G, dr
 and dG, as these programs take uncertainties; the others have axis, value and uncertainty.
 """
 
@@ -69,6 +70,7 @@ def write_columns(
     """
     labels, table = _table(kind, columns, unit)
     lines = [
+        f"History written by dayseye {version('dayseye')}",
         "[DEFAULT]",
         "",
         *(f"{key} = {_word(value)}" for key, value in _header(kind, header, unit).items()),
