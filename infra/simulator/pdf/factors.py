@@ -1,7 +1,8 @@
-"""How single atoms scatter: form factors, Compton scattering, absorption, masses.
+"""How atoms scatter on average: form factors, Compton scattering, absorption, masses.
 
-The tables are those of xraylib (Schoonjans et al., Spectrochim. Acta B 66 (2011) 776), for
-scattering those of Hubbell et al. (J. Phys. Chem. Ref. Data 4 (1975) 471).
+Where nothing else is said the tables are those of xraylib (Schoonjans et al., Spectrochim. Acta B
+66 (2011) 776), for Compton scattering those of Hubbell et al. (J. Phys. Chem. Ref. Data 4 (1975)
+471).
 
 q is 4 pi sin(theta) / wavelength in 1/Å, everything is per atom and in electron units.
 """
@@ -12,6 +13,8 @@ import numpy as np
 import xraylib
 import xraylib_np
 from numpy.typing import NDArray
+
+from infra.simulator.pdf.cromer_mann import form_factor
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -31,11 +34,6 @@ def composition(formula: str) -> dict[str, float]:
 
 def _number(element: str) -> NDArray[np.int64]:
     return np.array([xraylib.SymbolToAtomicNumber(element)])
-
-
-def form_factor(element: str, q: Array) -> Array:
-    """Return the form factor of a free atom."""
-    return xraylib_np.FF_Rayl(_number(element), q / (4 * np.pi))[0]
 
 
 def amplitude(element: str, q: Array, wavelength: float) -> Complex:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.simulator.pdf import debye, factors
+from infra.simulator.pdf.cromer_mann import form_factor
 from infra.simulator.pdf.materials import SILICA
 
 Array = NDArray[np.float64]
@@ -34,7 +35,7 @@ def air(q: Array, wavelength: float) -> Array:
     """Return the scattering of air per atom, two atoms of a molecule together, Compton with it."""
     result = factors.mean_square(AIR, q, wavelength) + factors.compton(AIR, q, wavelength)
     for element, (atoms, bond) in BONDS.items():
-        result += atoms / 1.99 * factors.form_factor(element, q) ** 2 * np.sinc(q * bond / np.pi)
+        result += atoms / 1.99 * form_factor(element, q) ** 2 * np.sinc(q * bond / np.pi)
     return result
 
 
