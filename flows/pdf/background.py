@@ -1,13 +1,17 @@
 """I(Q) per incident beam, with the background taken off by a scale that is checked."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
+from flows.pdf.absorption import absorption_of
 from flows.pdf.recipe import Recipe
-from flows.pdf.types import Background, Corrected, Doubts, Floats, Patterns
+from flows.pdf.types import Background, Corrected, Doubts, Floats, Opened, Patterns
+from tasks.pdf.absorption import AbsorptionFactors
 from tasks.pdf.background import expected_scale, refuse_negative, subtract_background
 
 
-def take_off(recipe: Recipe, patterns: Patterns) -> Corrected:
+def take_off(recipe: Recipe, opened: Opened, patterns: Patterns) -> Corrected:
     """Normalise every frame to the mean incident beam, and take off the background.
 
     Raises
@@ -16,20 +20,16 @@ def take_off(recipe: Recipe, patterns: Patterns) -> Corrected:
         What is left is significantly negative over a range of Q.
     """
     kept = patterns.kept
-    raw, noise = patterns.intensity[kept], patterns.sigma[kept]
-    beam = _beam(patterns)
-    light = np.where(np.isfinite(raw), beam[:, None], 0.0).sum(axis=0)
-    with np.errstate(invalid="ignore"):  # bins that no frame has
-        merged = np.nansum(raw, axis=0) / light
-        merged_noise = np.sqrt(np.nansum(noise**2, axis=0)) / light
-    rows = np.vstack([merged, raw / beam[:, None]])
-    sigmas = np.vstack([merged_noise, noise / beam[:, None]])
+    rows, sigmas = _per_beam(patterns)
+    absorbed, why_not = absorption_of(recipe, opened, patterns)
     measured, found = rows[0], patterns.background
-    doubts, scale, scaled_by, taken = _none_taken(recipe), None, "", None
+    doubts, scale, taken = _none_taken(recipe), None, None
     if found is not None:
-        scale, scaled_by, doubts = _scale(recipe, patterns, found)
-        taken = scale * found.intensity
-        left = subtract_background(patterns.q, rows, sigmas, found.intensity, found.sigma, scale)
+        scale = _scale(recipe, patterns, found, absorbed)
+        doubts, taken = scale.doubts, scale.value * found.intensity
+        left = subtract_background(
+            patterns.q, rows, sigmas, found.intensity, found.sigma, scale.value[None]
+        )
         rows, sigmas = left.intensity, left.sigma
     refuse_negative(
         patterns.q, rows[0], sigmas[0], 0.0 if taken is None else taken, qmin=recipe.qmin or 0.0
@@ -46,9 +46,26 @@ def take_off(recipe: Recipe, patterns: Patterns) -> Corrected:
         measured=measured,
         background=taken,
         background_kind=found.kind if found else "",
-        scaled_by=scaled_by,
-        scale=scale,
+        scaled_by=scale.comes_from if scale else "",
+        scale=float(scale.value.mean()) if scale else None,
+        absorption=absorbed,
+        no_absorption=why_not,
         doubts=doubts,
+    )
+
+
+def _per_beam(patterns: Patterns) -> tuple[Floats, Floats]:
+    """Return intensity and sigma at the mean incident beam: of all frames first, then of each."""
+    kept = patterns.kept
+    raw, noise = patterns.intensity[kept], patterns.sigma[kept]
+    beam = _beam(patterns)
+    light = np.where(np.isfinite(raw), beam[:, None], 0.0).sum(axis=0)
+    with np.errstate(invalid="ignore"):  # bins that no frame has
+        merged = np.nansum(raw, axis=0) / light
+        merged_noise = np.sqrt(np.nansum(noise**2, axis=0)) / light
+    return (
+        np.vstack([merged, raw / beam[:, None]]),
+        np.vstack([merged_noise, noise / beam[:, None]]),
     )
 
 
@@ -61,32 +78,50 @@ def _beam(patterns: Patterns) -> Floats:
     return monitor / monitor.mean()
 
 
-def _scale(recipe: Recipe, patterns: Patterns, found: Background) -> tuple[float, str, Doubts]:
-    """Return the background's scale, what it comes from, and doubts."""
+@dataclass(frozen=True)
+class _Scale:
+    """The background's scale, (bins,), what it comes from, and doubts."""
+
+    value: Floats
+    comes_from: str
+    doubts: Doubts = field(default_factory=Doubts)
+
+
+def _scale(
+    recipe: Recipe, patterns: Patterns, found: Background, absorbed: AbsorptionFactors | None
+) -> _Scale:
+    one = np.ones(len(patterns.q))
     if recipe.background_scale is not None:
-        return recipe.background_scale, "recipe", {}
-    transmission = patterns.transmission or 1.0
-    through = {
-        "transmission": transmission,
-        "background_transmission": (found.transmission or 1.0) if transmission != 1.0 else 1.0,
-    }
-    word = " and transmission" if patterns.transmission else ""
+        return _Scale(recipe.background_scale * one, "recipe")
+    through, word = _through(patterns, found, absorbed)
     if patterns.monitor is not None and found.monitor is not None:
         beam = float(patterns.monitor[patterns.kept].mean())
-        scale = expected_scale(monitor=beam, background_monitor=found.monitor, **through)
-        return float(scale), f"monitor{word}", {}
+        scale = expected_scale(monitor=beam, background_monitor=found.monitor)
+        return _Scale(scale * through, f"monitor{word}")
     if patterns.exposure and found.exposure:
-        scale = expected_scale(
-            monitor=patterns.exposure, background_monitor=found.exposure, **through
-        )
-        return float(scale), f"exposure{word}", {}
-    scale = float(expected_scale(**through))
+        scale = expected_scale(monitor=patterns.exposure, background_monitor=found.exposure)
+        return _Scale(scale * through, f"exposure{word}")
     told = (
         f"Neither monitor nor exposure are known for both the sample and the {found.kind}: the "
-        f"background is taken off with a scale of {scale:.3g}. If that is wrong, set "
+        f"background is taken off with a scale of {through.mean():.3g}. If that is wrong, set "
         "background_scale."
     )
-    return scale, f"nothing{word}", {"background": (told,)}
+    return _Scale(through, f"nothing{word}", {"background": (told,)})
+
+
+def _through(
+    patterns: Patterns, found: Background, absorbed: AbsorptionFactors | None
+) -> tuple[Floats, str]:
+    """Return what the sample lets through of the background, (bins,), and what says so."""
+    one = np.ones(len(patterns.q))
+    if absorbed is not None and found.kind == "container":
+        return absorbed.container_scale, " and absorption"
+    if patterns.transmission is None:
+        return one, ""
+    through = expected_scale(
+        transmission=patterns.transmission, background_transmission=found.transmission or 1.0
+    )
+    return through * one, " and transmission"
 
 
 def _none_taken(recipe: Recipe) -> Doubts:

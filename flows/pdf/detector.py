@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from flows.pdf.types import Floats, Mask
+from tasks.errors import DataError
+from tasks.io.powder import Frames, Pattern, open_powder
 from tasks.io.scan import ScanReference
-from tasks.pdf.frame_block import open_frames
 from tasks.pdf.response import Dark, make_dark, make_flat
 
 _MOST_DARKS = 50  # frames of one file that are averaged: more change nothing
@@ -63,3 +65,20 @@ def _dark(
 def _exposure(reference: ScanReference) -> float | None:
     with open_frames(reference) as frames:
         return frames.facts.exposure
+
+
+def open_frames(reference: ScanReference) -> Frames:
+    """Open images.
+
+    Raises
+    ------
+    DataError
+        They cannot be read, or it is a 1-D pattern.
+    """
+    found = open_powder(reference)
+    if isinstance(found, Pattern):
+        raise DataError(
+            f"{Path(reference.path).name} is a 1-D pattern, but the scan has images: measure both "
+            "the same way."
+        )
+    return found

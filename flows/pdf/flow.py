@@ -38,7 +38,7 @@ def reduce_pdf(
             return Completed(message="This run is complete already: its result stands.")
         opened = stages.read_images(run, recipe)
         patterns = stages.integrate_frames(run, recipe, opened)
-        corrected = stages.take_off_background(run, recipe, patterns)
+        corrected = stages.take_off_background(run, recipe, opened, patterns)
         transformed = stages.transform(run, recipe, opened, corrected)
         found = stages.interpret_curves(run, recipe, opened, corrected, transformed)
         result = Result(opened, patterns, corrected, transformed, found)

@@ -1,14 +1,14 @@
 """Detector images to I(Q): what to leave out and to correct, then every frame on the cluster."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.pdf.detector import Response, mean_of, respond
+from flows.pdf.detector import Response, mean_of, open_frames, respond
 from flows.pdf.one_dimensional import wanted
 from flows.pdf.recipe import Recipe
 from flows.pdf.types import Background, Doubts, Floats, Image, Mask, Opened, Patterns
@@ -17,14 +17,8 @@ from tasks.algorithm import Engine, merge_records
 from tasks.errors import DataError
 from tasks.io.powder import Frames
 from tasks.io.scan import ScanReference
+from tasks.pdf.block import BlockResult, DeadFrames, Options, dead_frames, integrate_block
 from tasks.pdf.cake import cake
-from tasks.pdf.frame_block import (
-    FrameResult,
-    Setup,
-    frame_orders,
-    integrate_frames,
-    open_frames,
-)
 from tasks.pdf.geometry import Geometry, arrays, module_gaps
 from tasks.pdf.integrate import pixel_weight
 from tasks.pdf.masking import bad_pixels, check_saturation, join_masks, stuck_pixels
@@ -32,7 +26,7 @@ from tasks.pdf.response import Sensor
 
 SCRATCH = ".scratch"
 _LOOKED_AT = 8  # frames that tell which pixels to leave out
-_SHARE_OF_WORKER = 0.25  # of a worker's memory for a block of frames
+_MOST_FRAMES = 50  # of a block: the bar moves, and a worker that dies loses little
 _MOST_MASKED = 0.3  # of the pixels, from which a person should look
 _BEAM_AWAY = 0.1  # of the usual beam or intensity
 _CAKE = (180, 700)  # azimuths and bins of the picture
@@ -42,6 +36,7 @@ _CAKE = (180, 700)  # azimuths and bins of the picture
 class Looked:
     """Some frames of a scan, and what holds for all of them."""
 
+    count: int
     mean: Floats
     frames: NDArray[Any]
     valid: Mask | None
@@ -70,21 +65,21 @@ def integrate_images(run: Reduction, recipe: Recipe, opened: Opened) -> Patterns
         static = _static(opened, geometry, looked, response)
         image = _image(recipe, geometry, looked, response, static)
     run.record("integrate", engine.records)
-    setup = _setup(run, recipe, geometry, looked, response, image.mask)
-    parts = _work(run, "Frames to I(Q)", opened.data, opened.shape, setup)
-    intensity = np.concatenate([part.intensity for part in parts])
-    left_out = _bad_frames(intensity, np.concatenate([part.checksum for part in parts]), looked)
+    options = _options(run, recipe, geometry, looked, response, image.mask)
+    blocks = _work(run, "Frames to I(Q)", opened.data, opened.shape[0], options)
+    intensity = np.concatenate([block.intensity for block in blocks])
+    left_out = _left_out(dead_frames(blocks))
     if len(left_out) == len(intensity):
         raise DataError(f"None of the frames can be used. {next(iter(left_out.values()))}")
     return Patterns(
-        q=parts[0].q,
+        q=blocks[0].q,
         intensity=intensity,
-        sigma=np.concatenate([part.sigma for part in parts]),
+        sigma=np.concatenate([block.sigma for block in blocks]),
         monitor=looked.monitor,
         exposure=looked.exposure,
         transmission=looked.transmission,
         left_out=left_out,
-        background=_background(run, recipe, opened, setup),
+        background=_background(run, recipe, opened, options),
         image=image,
         doubts=_doubts(image, left_out, response, len(intensity)),
     )
@@ -108,6 +103,7 @@ def look(data: ScanReference) -> Looked:
         light = read.mean(axis=(1, 2), dtype=np.float64)
         lit = read[light > _BEAM_AWAY * np.median(light)] if np.median(light) > 0 else read
         return Looked(
+            count=count,
             mean=lit.mean(axis=0, dtype=np.float64),
             frames=lit,
             valid=frames.valid,
@@ -192,21 +188,20 @@ def sensor_of(recipe: Recipe) -> Sensor | None:
     return Sensor(material, 1e-3 * float(thickness))
 
 
-def _setup(
+def _options(
     run: Reduction,
     recipe: Recipe,
     geometry: Geometry,
     looked: Looked,
     response: Response,
     mask: Mask,
-) -> Setup:
+) -> Options:
     folder = scratch(run)
     np.save(folder / "mask.npy", mask)
     if response.flat is not None:
         np.save(folder / "flat.npy", response.flat)
-    counts = looked.saturation
-    signed = looked.frames.dtype.kind == "i" and response.dark is None
-    return Setup(
+    saturated = looked.saturation
+    return Options(
         geometry=geometry,
         bins=recipe.bins,
         mask=str(folder / "mask.npy"),
@@ -215,8 +210,7 @@ def _setup(
         polarisation=recipe.polarisation,
         splitting=recipe.splitting,
         sensor=sensor_of(recipe),
-        lowest=0.0 if signed else -np.inf,
-        highest=np.inf if counts is None else float(np.nextafter(counts, -np.inf)),
+        highest=None if saturated is None else float(np.nextafter(saturated, -np.inf)),
         error_model=recipe.uncertainty,
     )
 
@@ -229,26 +223,29 @@ def _save_dark(path: Path, response: Response) -> str:
 
 
 def _work(
-    run: Reduction, what: str, data: ScanReference, shape: Sequence[int], setup: Setup
-) -> list[FrameResult]:
-    orders = frame_orders(data, shape, setup, _SHARE_OF_WORKER * run.limits().memory)
-    parts = list(run.work_through(what, integrate_frames, orders))
-    run.record("integrate", merge_records([r for part in parts for r in part.records]))
-    return sorted(parts, key=lambda part: part.first)
+    run: Reduction, what: str, data: ScanReference, frames: int, options: Options
+) -> list[BlockResult]:
+    """Integrate all frames on the cluster, in blocks that keep every worker busy."""
+    size = max(1, min(_MOST_FRAMES, -(-frames // (2 * run.limits().workers))))
+    orders = [slice(first, min(first + size, frames)) for first in range(0, frames, size)]
+    work = partial(integrate_block, data, options=options)
+    blocks = list(run.work_through(what, work, orders))
+    run.record("integrate", merge_records([r for block in blocks for r in block.records]))
+    return sorted(blocks, key=lambda block: block.first)
 
 
-def _background(run: Reduction, recipe: Recipe, opened: Opened, setup: Setup) -> Background | None:
+def _background(
+    run: Reduction, recipe: Recipe, opened: Opened, options: Options
+) -> Background | None:
     """Integrate the first background that the recipe wants and that there is."""
     for kind in wanted(recipe):
         for reference in opened.calibrations[kind]:
             looked = look(reference)
             response = respond(opened.calibrations, looked.exposure)
-            own = replace(setup, dark=_save_dark(scratch(run) / "background_dark.npy", response))
-            with open_frames(reference) as frames:
-                shape = frames.shape
-            parts = _work(run, f"{kind.capitalize()} to I(Q)", reference, shape, own)
-            intensity = np.concatenate([part.intensity for part in parts])
-            sigma = np.concatenate([part.sigma for part in parts])
+            own = replace(options, dark=_save_dark(scratch(run) / "background_dark.npy", response))
+            blocks = _work(run, f"{kind.capitalize()} to I(Q)", reference, looked.count, own)
+            intensity = np.concatenate([block.intensity for block in blocks])
+            sigma = np.concatenate([block.sigma for block in blocks])
             return Background(
                 kind=kind,
                 intensity=intensity.mean(axis=0),
@@ -260,19 +257,14 @@ def _background(run: Reduction, recipe: Recipe, opened: Opened, setup: Setup) ->
     return None
 
 
-def _bad_frames(intensity: Floats, checksum: NDArray[np.int64], looked: Looked) -> dict[int, str]:
-    """Tell which frames had no beam, or are the frame before once more."""
-    bad: dict[int, str] = {}
-    with np.errstate(invalid="ignore"):
-        light = np.nanmean(intensity, axis=1)
-        weak = ~(light > _BEAM_AWAY * np.nanmedian(light))
-    if looked.monitor is not None:
-        weak |= ~(looked.monitor > _BEAM_AWAY * np.nanmedian(looked.monitor))
-    for frame in np.flatnonzero(weak):
-        bad[int(frame)] = f"In frame {frame} the beam was away."
-    for frame in np.flatnonzero(np.diff(checksum) == 0) + 1:
-        bad[int(frame)] = f"Frame {frame} is the one before once more: the detector stood still."
-    return bad
+def _left_out(dead: DeadFrames) -> dict[int, str]:
+    """Say which frames had no beam, or are the frame before once more."""
+    away = {frame: f"In frame {frame} the beam was away." for frame in dead.dumped}
+    still = {
+        frame: f"Frame {frame} is the one before once more: the detector stood still."
+        for frame in dead.stalled
+    }
+    return away | still
 
 
 def _doubts(image: Image, left_out: dict[int, str], response: Response, count: int) -> Doubts:

@@ -78,9 +78,6 @@ def _images(
 ) -> Opened:
     geometry = _geometry(recipe, frames, calibrations["geometry"])
     wavelength, doubts = _wavelength(recipe, frames.facts, geometry.wavelength)
-    lost: tuple[str, ...] = ()
-    if frames.lost_frames:
-        lost = (f"{len(frames.lost_frames)} frames are missing from the data.",)
     return Opened(
         data=reference,
         shape=frames.shape,
@@ -90,7 +87,7 @@ def _images(
         calibrations=calibrations,
         title=frames.facts.title or frames.facts.sample,
         metadata=_metadata(frames.facts, frames.metadata),
-        doubts={"reading": tuple(frames.warnings), "geometry": doubts, "frames": lost},
+        doubts={"reading": tuple(frames.warnings), "geometry": doubts},
     )
 
 

@@ -47,7 +47,16 @@ class Recipe(BaseModel):
         default=None,
         gt=0,
         title="Density (g/cm³)",
-        description="Of the sample as it is in the beam. Empty: as the sample or the data say.",
+        description="Of the material, not of a packed powder. Empty: as the sample or the data "
+        "say.",
+    )
+    packing: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        title="Packing",
+        description="Share of the container that is filled, for its absorption. Empty: by the "
+        "transmission.",
     )
     container: Container | None = Field(
         default=None,
@@ -148,6 +157,14 @@ class Recipe(BaseModel):
     )
     rpoly: float = Field(
         default=0.9, gt=0, le=10, title="rpoly (Å)", description="Below that, r is background."
+    )
+    residual: float = Field(
+        default=0.0,
+        ge=0,
+        le=2,
+        title="Residual (Å)",
+        description="Of the absolute mode: up to that distance, what corrections left may vary; 0: "
+        "a constant.",
     )
     qmin: float | None = Field(
         default=None, ge=0, title="Q from (1/Å)", description="Empty: where the pattern begins."

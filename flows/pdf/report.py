@@ -15,6 +15,7 @@ from flows.reduction import Reduction
 from tasks.pdf.structure_fit import StructureFit
 
 LEFT_OUT_SHOWN = 50
+_TELLING = ("a", "alpha", "alpha_disagreement", "low_r_misfit")
 
 
 def watched(transformed: Transformed) -> dict[str, Any]:
@@ -58,12 +59,19 @@ def _curve_figures(curves: Curves) -> dict[str, Any]:
 
 
 def _mode_figures(curves: Curves) -> dict[str, Any]:
-    """Return the figures of a mode that are single numbers, by mode and name."""
-    return {
-        f"{curves.mode}_{name}": _figure(float(value))
-        for name, value in curves.details.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
+    found = _details(curves)
+    return {f"{curves.mode}_{name}": found[name] for name in _TELLING if name in found}
+
+
+def _details(curves: Curves) -> dict[str, Any]:
+    """Return what the mode found as single numbers; of frames, that of the merged pattern."""
+    figures: dict[str, Any] = {}
+    for name, value in curves.details.items():
+        if isinstance(value, np.ndarray) and value.ndim == 1:
+            figures[name] = _figure(float(value[0]), 6)
+        elif isinstance(value, float):
+            figures[name] = _figure(value, 6)
+    return figures
 
 
 def _interpreted(result: Result) -> dict[str, Any]:
@@ -117,7 +125,7 @@ def metadata(recipe: Recipe, result: Result) -> dict[str, Any]:
         "masked_by": dict(result.patterns.image.masked_by) if result.patterns.image else None,
         "background": _background(result),
         "q_range_per_angstrom": [round(each, 4) for each in corrected.q_range],
-        "transform": curves and _transform(recipe, curves),
+        "transform": [transform_of(recipe, each) for each in result.transformed.curves],
         "notes": [*result.transformed.notes, *result.interpreted.notes],
         "raw": dict(opened.metadata),
     }
@@ -153,18 +161,24 @@ def _background(result: Result) -> dict[str, Any] | None:
         "kind": corrected.background_kind,
         "scale": _figure(corrected.scale),
         "scaled_by": corrected.scaled_by,
+        "absorption": corrected.no_absorption or "corrected for sample and container",
     }
 
 
-def _transform(recipe: Recipe, curves: Curves) -> dict[str, Any]:
+def transform_of(recipe: Recipe, curves: Curves) -> dict[str, Any]:
+    """Return what the curves of a mode hang on, by the words of other programs."""
     return {
+        "pdf_mode": curves.mode,
         "qmin": round(curves.qmin, 4),
         "qmax": round(curves.qmax, 4),
         "qmax_by": "proposed" if recipe.qmax is None else "recipe",
         "qmaxinst": round(float(curves.q[-1]), 4),
-        "rpoly": recipe.rpoly,
+        "rpoly": recipe.rpoly if curves.mode == "compatible" else None,
         "window": recipe.window,
-        "r": [recipe.r_min, recipe.r_max, recipe.r_step],
+        "rmin": recipe.r_min,
+        "rmax": recipe.r_max,
+        "rstep": recipe.r_step,
+        **_details(curves),
     }
 
 
@@ -212,12 +226,14 @@ def _left_out(result: Result) -> dict[str, str]:
 
 def _relative_noise(result: Result) -> float:
     corrected = result.corrected
-    known = np.isfinite(corrected.merged) & (corrected.merged > 0)
-    return float(np.median(corrected.merged_sigma[known] / corrected.merged[known]))
+    known = (corrected.merged > 0) & np.isfinite(corrected.merged_sigma)
+    share = corrected.merged_sigma[known] / corrected.merged[known]
+    return float(np.median(share)) if len(share) else float("nan")
 
 
 def _background_share(result: Result) -> float:
     corrected = result.corrected
-    assert corrected.background is not None  # noqa: S101 - there is a scale
+    if corrected.background is None:
+        return float("nan")
     known = np.isfinite(corrected.measured) & np.isfinite(corrected.background)
     return float(corrected.background[known].sum() / corrected.measured[known].sum())

@@ -34,12 +34,14 @@ def integrate_frames(run: Reduction, recipe: Recipe, opened: Opened) -> Patterns
 
 
 @task(name="take off background", cache_policy=NO_CACHE, persist_result=False)
-def take_off_background(run: Reduction, recipe: Recipe, patterns: Patterns) -> Corrected:
+def take_off_background(
+    run: Reduction, recipe: Recipe, opened: Opened, patterns: Patterns
+) -> Corrected:
     """Normalise to the incident beam and take off the background, with a checked scale."""
     run.stage("take off background", frames=len(patterns.kept))
     engine = Engine()
     with engine.active():
-        corrected = take_off(recipe, patterns)
+        corrected = take_off(recipe, opened, patterns)
     run.record("take off background", engine.records)
     return corrected
 

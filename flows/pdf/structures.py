@@ -1,5 +1,6 @@
 """Structures that a recipe names, and their fits to G(r)."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,11 @@ from flows.pdf.recipe import Recipe
 from flows.pdf.types import Curves, Floats, Sample
 from tasks.errors import DataError
 from tasks.pdf.candidates import choose_candidate
+from tasks.pdf.crystal import Crystal, read_structure
 from tasks.pdf.phases import fit_phases
 from tasks.pdf.structure_fit import StructureFit
 
+_BLOCK = re.compile(r"(?m)^\s*data_(\S+)")
 _LARGEST = 2_000_000  # bytes of a CIF
 
 
@@ -32,14 +35,14 @@ def fit_structures(
     if not recipe.structures:
         return Fitted()
     try:
-        sources = [structure_source(given, folders) for given in recipe.structures]
+        sources = [_structure(given, folders) for given in recipe.structures]
         return (_phases if recipe.mixture else _candidates)(recipe, sample, curves, sources)
     except DataError as error:
         return Fitted(doubts=(f"No structure was fitted: {error}",))
 
 
 def _candidates(
-    recipe: Recipe, sample: Sample, curves: Curves, sources: Sequence[Path | str]
+    recipe: Recipe, sample: Sample, curves: Curves, sources: Sequence[Crystal]
 ) -> Fitted:
     elements = sample.composition.elements if sample.composition else ()
     choice = choose_candidate(
@@ -54,9 +57,7 @@ def _candidates(
     return Fitted((best, *others), choice.sentence, refused, best.remarks)
 
 
-def _phases(
-    recipe: Recipe, sample: Sample, curves: Curves, sources: Sequence[Path | str]
-) -> Fitted:
+def _phases(recipe: Recipe, sample: Sample, curves: Curves, sources: Sequence[Crystal]) -> Fitted:
     found = fit_phases(curves.r, curves.g, _sigma(curves), sources, **_options(recipe, curves))
     shares = zip(found.names, found.mass, found.mass_sigma, strict=True)
     said = ", ".join(f"{share:.1%} ± {sigma:.1%} {name}" for name, share, sigma in shares)
@@ -76,6 +77,12 @@ def _options(recipe: Recipe, curves: Curves) -> dict[str, Any]:
 def _sigma(curves: Curves) -> Floats | None:
     """Return the uncertainty of G(r), if it is known at every point but the origin."""
     return curves.g_sigma if (curves.g_sigma[curves.r > 0] > 0).all() else None
+
+
+def _structure(given: str, folders: Sequence[Path]) -> Crystal:
+    """Read a structure; what comes as a text is called as its data block is."""
+    block = _BLOCK.search(given)
+    return read_structure(structure_source(given, folders), block[1] if block else "")
 
 
 def structure_source(given: str, folders: Sequence[Path]) -> Path | str:

@@ -1,15 +1,19 @@
 """From I(Q) to S(Q), F(Q) and G(r), in each mode that the recipe names."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from flows.pdf.recipe import Mode, Recipe
-from flows.pdf.types import Corrected, Curves, Doubts, Floats, Opened, Transformed
+from flows.pdf.types import Corrected, Curves, Floats, Opened, Transformed
+from tasks.pdf.absolute import absolute
 from tasks.pdf.compatible import compatible
 from tasks.pdf.composition import Composition
 from tasks.pdf.fourier import to_gr
 from tasks.pdf.qmax import propose_qmax
 from tasks.pdf.structure_function import StructureFunction
 
+_APART = 0.1  # of the scale
 _QMIN = 0.7  # 1/Å: below that there is more of the beam stop and of air than of the sample
 
 
@@ -24,28 +28,51 @@ def to_curves(recipe: Recipe, opened: Opened, corrected: Corrected) -> Transform
         )
         return Transformed(ends_at=why, doubts={"composition": (told,)})
     curves: list[Curves] = []
-    doubts: Doubts = {}
+    notes: list[str] = []
     qmax = recipe.qmax
     for mode in dict.fromkeys(recipe.modes):
-        if mode == "absolute":
+        found = _structure(mode, recipe, opened, composition, corrected)
+        if isinstance(found, str):
+            notes.append(found)
             continue
-        found = _structure(recipe, composition, corrected)
         qmax = qmax or _proposed(recipe, found)
         curves.append(_curves(mode, recipe, found, qmax))
-    return Transformed(tuple(curves), doubts=doubts)
+    if not curves:
+        return Transformed(ends_at=notes[0].rstrip("."), doubts={"composition": tuple(notes)})
+    return Transformed(tuple(curves), notes=tuple(notes), doubts={"transform": _doubts(curves)})
 
 
-def _structure(recipe: Recipe, composition: Composition, corrected: Corrected) -> StructureFunction:
+def _structure(
+    mode: Mode, recipe: Recipe, opened: Opened, composition: Composition, corrected: Corrected
+) -> StructureFunction | str:
+    """Return S(Q) of the merged pattern and of each frame, or why there is none in this mode."""
     qmin, qmaxinst = _range(recipe, corrected)
     intensity, sigma = _rows(corrected)
-    return compatible(
+    if mode == "compatible":
+        return compatible(
+            corrected.q,
+            intensity,
+            sigma,
+            composition,
+            qmin=qmin,
+            qmaxinst=qmaxinst,
+            rpoly=recipe.rpoly,
+        )
+    density, wavelength = opened.sample.density, opened.wavelength
+    if density is None or wavelength is None:
+        return "The absolute mode needs the density of the sample and the wavelength."
+    absorbed = corrected.absorption
+    return absolute(
         corrected.q,
         intensity,
         sigma,
         composition,
+        wavelength=wavelength,
+        density=density,
         qmin=qmin,
-        qmaxinst=qmaxinst,
-        rpoly=recipe.rpoly,
+        qmax=qmaxinst,
+        transmitted=1.0 if absorbed is None else absorbed.s_sc,
+        residual=recipe.residual,
     )
 
 
@@ -59,7 +86,16 @@ def _curves(mode: Mode, recipe: Recipe, found: StructureFunction, qmax: float) -
     points = round((recipe.r_max - recipe.r_min) / recipe.r_step) + 1
     r: Floats = recipe.r_min + recipe.r_step * np.arange(points, dtype=np.float64)
     qmin = float(found.q[0])
-    pairs = to_gr(found.q, found.f, found.f_sigma, r, qmin=qmin, qmax=qmax, window=recipe.window)
+    pairs = to_gr(
+        found.q,
+        found.f,
+        found.f_sigma,
+        r,
+        qmin=qmin,
+        qmax=qmax,
+        window=recipe.window,
+        low_q="linear" if mode == "absolute" else "none",
+    )
     g, g_sigma = np.asarray(pairs.g), np.asarray(pairs.g_sigma)
     frames = slice(1, None) if len(found.f) > 1 else slice(None)
     return Curves(
@@ -75,6 +111,7 @@ def _curves(mode: Mode, recipe: Recipe, found: StructureFunction, qmax: float) -
         each_f=found.f[frames],
         each_f_sigma=found.f_sigma[frames],
         each_g=g[frames],
+        each_g_sigma=g_sigma[frames],
         qmin=qmin,
         qmax=float(qmax),
         details=found.details,
@@ -95,4 +132,18 @@ def _rows(corrected: Corrected) -> tuple[Floats, Floats]:
     return (
         np.vstack([corrected.merged, corrected.intensity]),
         np.vstack([corrected.merged_sigma, corrected.sigma]),
+    )
+
+
+def _doubts(curves: Sequence[Curves]) -> tuple[str, ...]:
+    """Say where the absolute scale contradicts itself."""
+    found = next((each for each in curves if each.mode == "absolute"), None)
+    if found is None:
+        return ()
+    apart = float(np.asarray(found.details["alpha_disagreement"])[0])
+    if apart < _APART:
+        return ()
+    return (
+        f"Three ways to the absolute scale differ by {apart:.0%}: composition, density, background "
+        "or absorption are not what they are said to be, or the pattern ends early.",
     )

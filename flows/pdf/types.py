@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from flows.pdf.recipe import Container, Mode
 from tasks.io.scan import ScanReference
+from tasks.pdf.absorption import AbsorptionFactors
 from tasks.pdf.composition import Composition
 from tasks.pdf.geometry import Geometry
 from tasks.pdf.structure_fit import StructureFit
@@ -199,7 +200,11 @@ class Corrected:
     background_kind, scaled_by : str
         container or empty, and what the scale comes from.
     scale : float or None
-        The background's, against the intensities as measured.
+        The background's, against the intensities as measured; its mean where it varies with Q.
+    absorption : AbsorptionFactors or None
+        Of sample and container, (bins,) each.
+    no_absorption : str
+        Why there are none.
     doubts : dict
         Sentences by rule.
     """
@@ -215,6 +220,8 @@ class Corrected:
     background_kind: str = ""
     scaled_by: str = ""
     scale: float | None = None
+    absorption: AbsorptionFactors | None = None
+    no_absorption: str = ""
     doubts: Doubts = field(default_factory=Doubts)
 
     @property
@@ -240,8 +247,8 @@ class Curves:
         Å, (distances,).
     g, g_sigma : numpy.ndarray
         Merged, 1/Å², (distances,).
-    each_f, each_f_sigma, each_g : numpy.ndarray
-        Frame by frame, (frames, points) twice and (frames, distances).
+    each_f, each_f_sigma, each_g, each_g_sigma : numpy.ndarray
+        Frame by frame, (frames, points) twice and (frames, distances) twice.
     qmin, qmax : float
         Of the transform, 1/Å.
     details : mapping
@@ -260,6 +267,7 @@ class Curves:
     each_f: Floats
     each_f_sigma: Floats
     each_g: Floats
+    each_g_sigma: Floats
     qmin: float
     qmax: float
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])

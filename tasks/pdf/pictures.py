@@ -205,6 +205,7 @@ def draw_heat_map(path: Path, r: Host, g: Host, left_out: Host, title: str) -> P
     )
     for frame in left_out:
         axes.plot(r[0], frame, marker=">", color=ACCENT, markersize=4, clip_on=False)
+    axes.yaxis.get_major_locator().set_params(integer=True)
     label_axes(axes, _R, "frame")
     label_colours(figure.colorbar(image, ax=axes, pad=0.02), _G)
     told = f", {len(left_out)} left out" if len(left_out) else ""

@@ -5,14 +5,32 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flows.pdf.background import take_off
-from flows.pdf.recipe import Recipe
-from flows.pdf.types import Background, Patterns
+from flows.pdf import background as stage
+from flows.pdf.recipe import Container, Recipe
+from flows.pdf.types import Background, Opened, Patterns, Sample
 from tasks.errors import DataError
+from tasks.io.scan import ScanReference
+from tasks.pdf.composition import parse
 
 Q = np.linspace(0.5, 20.0, 600)
 SAMPLE = 100 * np.exp(-Q / 8) + 5
 AIR = 40 * np.exp(-Q / 3) + 2
+
+
+OPENED = Opened(ScanReference("scan.h5"), (2, 10, 10), 0.17, None, Sample(), {}, "", {})
+IN_KAPTON = replace(
+    OPENED,
+    sample=Sample(
+        composition=parse("Ni"),
+        formula="Ni",
+        density=8.9,
+        container=Container(material="kapton", diameter_mm=1.0),
+    ),
+)
+
+
+def take_off(recipe, measured, opened=OPENED):
+    return stage.take_off(recipe, opened, measured)
 
 
 def patterns(monitor=(1000.0, 500.0), **changes):
@@ -99,3 +117,29 @@ def test_bins_without_pixels_stay_unknown():
     found = take_off(Recipe(), measured)
     assert np.isnan(found.merged[:3]).all()
     assert found.q_range[0] == Q[3]
+
+
+def test_a_capillary_dims_its_own_scattering_by_what_fills_it():
+    measured = patterns(transmission=0.7)
+    container = replace(measured.background, kind="container", transmission=0.99)
+    found = take_off(Recipe(), replace(measured, background=container), IN_KAPTON)
+    assert (found.scaled_by, found.no_absorption) == ("monitor and absorption", "")
+    assert found.absorption.transmission == pytest.approx(0.7 / 0.99, rel=1e-3)
+    # the wall's own way through the sample is shorter than the beam's
+    assert 0.7 * 1.5 < found.scale < 1.5
+    assert ((found.absorption.s_sc > 0.6) & (found.absorption.s_sc < 0.9)).all()
+
+
+def test_the_packing_stands_in_for_a_transmission():
+    found = take_off(Recipe(packing=0.05), patterns(), IN_KAPTON)
+    assert 0.4 < found.absorption.transmission < 0.9
+    assert take_off(Recipe(), patterns(), IN_KAPTON).no_absorption == (
+        "neither the transmission nor packing and density are known"
+    )
+
+
+def test_a_container_of_an_unknown_material_is_refused():
+    container = Container(material="Unobtainium", diameter_mm=1.0, density=1.0)
+    odd = replace(IN_KAPTON, sample=replace(IN_KAPTON.sample, container=container))
+    with pytest.raises(DataError, match="does not exist"):
+        take_off(Recipe(packing=0.5), patterns(), odd)
