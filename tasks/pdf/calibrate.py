@@ -20,7 +20,7 @@ from tasks.pdf.ring_check import Evidence, profile, weigh
 from tasks.pdf.ring_distance import Match, fit_ridges, ring_angles, scan_distances
 from tasks.pdf.ring_model import Plane
 from tasks.pdf.ring_points import Fit, find_control_points, fit_points
-from tasks.pdf.ring_ridges import Ridges, find_ridges
+from tasks.pdf.ring_ridges import Ridges, find_ridges, hot_pixels
 
 F = NDArray[np.float64]
 B = NDArray[np.bool_]
@@ -38,8 +38,7 @@ _MISFIT = 1.0  # pixels, root mean square
 _SECTOR = 0.7  # pixels, mean over an eighth of the azimuth
 _EXPLAINED = 0.85  # of the peaks
 _MISSED = 0.25  # of the rings that should be seen
-_CENTRE = 3.0  # pixels, error of the beam centre
-_DISTANCE = 0.01  # relative error of the distance
+_DOUBT = 0.7  # pixels, 1 sigma of where a ring would lie, anywhere on the detector
 _TELLS = 0.02  # relative error of the wavelength with which it can be checked
 _FAR = 0.15  # relative difference from the distance that was given
 
@@ -171,6 +170,8 @@ def _upright(image: NDArray[Any], mask: B | None, orientation: int) -> tuple[F, 
     if np.issubdtype(image.dtype, np.integer):
         valid &= (counts >= 0) & (counts < np.iinfo(image.dtype).max)
     valid &= (counts != -1) & (counts != -2)  # how Pilatus images mark gaps and dead pixels
+    counts = np.where(valid, counts, 0.0)
+    valid &= ~hot_pixels(counts)
     rows = -1 if orientation in (1, 2) else 1
     columns = -1 if orientation in (1, 4) else 1
     return np.where(valid, counts, 0.0)[::rows, ::columns], valid[::rows, ::columns]
@@ -236,7 +237,7 @@ class _Task:
         rings = ring_angles(self.spacings, used.wavelength)
         evidence = weigh(profile(self.counts, self.valid, used.plane, self.pixel), rings)
         objection = (
-            self._scatter(used)
+            self._scatter(used, ridges)
             or self._unexplained(evidence)
             or self._ambiguous(used, matches, ridges, rings)
             or self._wavelength_off(fit, free)
@@ -269,8 +270,8 @@ class _Task:
             or fit
         )
 
-    def _scatter(self, fit: Fit) -> str:
-        """Object to control points that lie off their rings, all or in one direction, or too few."""
+    def _scatter(self, fit: Fit, ridges: Ridges) -> str:
+        """Object to control points that are too few, or off, or leave too much open."""
         off = fit.misfit / fit.points.pixel
         seen = np.unique(fit.points.ring)
         if len(seen) < _FEW_RINGS:
@@ -285,11 +286,11 @@ class _Task:
                     f"Towards {45 * part - 157.5:.0f} degrees of azimuth the rings are off by "
                     f"{here.mean():.1f} pixels: the detector is not flat, or the fit is wrong."
                 )
-        sigma = np.sqrt(np.diag(fit.covariance))
-        if max(sigma[:2]) > _CENTRE * max(self.pixel) or sigma[2] > _DISTANCE * fit.plane.distance:
+        doubt = fit.doubt(ridges.anywhere1, ridges.anywhere2) * fit.plane.distance
+        if (worst := float(doubt.max()) / max(self.pixel)) > _DOUBT:
             return (
-                f"The rings leave the distance open by {1e3 * sigma[2]:.1f} mm and the beam centre "
-                f"by {1e3 * max(sigma[:2]):.2f} mm: too little of them is on the detector."
+                f"The rings leave open by {worst:.1f} pixels where others would lie: too little of "
+                f"them is on the detector."
             )
         return ""
 

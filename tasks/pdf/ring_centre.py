@@ -49,10 +49,11 @@ def find_centres(ridges: Ridges) -> list[tuple[float, float]]:
         m along the slow and the fast axis, the most voted for first. Rings on a tilted detector
         are ellipses that share no centre: theirs is one to start from.
     """
-    extent = np.array(ridges.size) * (1 + 2 * _MARGIN)
-    cell = extent.max() / _CELLS
+    extent: F = np.array(ridges.size) * (1 + 2 * _MARGIN)
+    cell = float(extent.max()) / _CELLS
     shape = np.ceil(extent / cell).astype(int)
-    reach = np.arange(-np.hypot(*extent), np.hypot(*extent), cell)
+    diagonal = float(np.hypot(*extent))
+    reach: F = np.arange(-diagonal, diagonal, cell)
     rows = (ridges.x1[:, None] + reach * ridges.n1[:, None] + _MARGIN * ridges.size[0]) // cell
     columns = (ridges.x2[:, None] + reach * ridges.n2[:, None] + _MARGIN * ridges.size[1]) // cell
     inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])

@@ -1,4 +1,4 @@
-"""Does an integrated pattern have its peaks where the rings should be, and nowhere else?"""
+"""Whether an integrated pattern has its peaks where the rings should be, and nowhere else."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ import scipy.signal  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 
 from tasks.pdf.ring_distance import to_nearest
-from tasks.pdf.ring_model import Plane
+from tasks.pdf.ring_model import Plane, pixel_centres
 
 _ndimage: Any = scipy.ndimage
 _signal: Any = scipy.signal
@@ -54,7 +54,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Profile:
-    """Mean counts and their error against 2theta (rad), in steps of one pixel; NaN: too few pixels."""
+    """Mean counts and their error against 2theta (rad), a pixel a step; NaN: too few pixels."""
 
     two_theta: F
     mean: F
@@ -63,9 +63,7 @@ class Profile:
 
 def profile(image: F, valid: B, plane: Plane, pixel: tuple[float, float]) -> Profile:
     """Average over the azimuth without what stands out of its bin: hot pixels and bright spots."""
-    x1 = (np.arange(image.shape[0]) + 0.5)[:, None] * pixel[0]
-    x2 = (np.arange(image.shape[1]) + 0.5)[None, :] * pixel[1]
-    two_theta = plane.two_theta(x1, x2)
+    two_theta = plane.two_theta(*pixel_centres(image.shape, pixel))
     used = valid & (two_theta < np.deg2rad(80))
     step = max(pixel)
     bins = (plane.distance * np.tan(two_theta[used]) / step).astype(np.intp)

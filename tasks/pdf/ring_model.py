@@ -90,9 +90,16 @@ class Plane:
         across, square = t1**2 + t2**2, t1**2 + t2**2 + t3**2
         cos1, sin1 = np.cos(self.rot1), np.sin(self.rot1)
         cos2, sin2 = np.cos(self.rot2), np.sin(self.rot2)
-        # the gradient of -cos(2theta), without the factor that both parts share, in the plane's axes
+        # the gradient of -cos(2theta) in the plane's axes, without the factor that both share
         along = -across
         g1 = t3 * t1 * cos2 + along * sin2
         g2 = t3 * (t1 * sin1 * sin2 + t2 * cos1) - along * cos2 * sin1
         length = np.hypot(g1, g2) + 1e-12 * square
         return g1 / length, g2 / length
+
+
+def pixel_centres(shape: tuple[int, ...], pixel: tuple[float, float]) -> tuple[F, F]:
+    """Return where pixels are (m), as a column and a row that broadcast to an image."""
+    rows = np.arange(shape[0], dtype=np.float64)[:, None]
+    columns = np.arange(shape[1], dtype=np.float64)[None, :]
+    return (rows + 0.5) * pixel[0], (columns + 0.5) * pixel[1]

@@ -8,7 +8,7 @@ import scipy.optimize  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 
 from tasks.pdf.ring_distance import ring_angles, to_nearest
-from tasks.pdf.ring_model import Plane
+from tasks.pdf.ring_model import Plane, pixel_centres
 
 _optimize: Any = scipy.optimize
 
@@ -18,7 +18,7 @@ B = NDArray[np.bool_]
 
 _SECTORS = 120  # about the beam
 _WINDOW = 8.0  # pixels to either side of a ring: the ring, and background beside it
-_ROOM = 8.0  # widths to the next ring, or else neither is used
+_ROOM, _ROOM_WIDTHS = 8.0, 5.0  # pixels and widths to the next ring, or else neither is used
 _INNER = 0.55  # of the window: the ring itself
 _CLEAR = 6.0  # sigma of the background that a ring's intensity must exceed
 _STRAY = 4.0  # times the typical misfit: an outlier
@@ -60,20 +60,49 @@ class ControlPoints:
 
     def some(self, which: Any) -> "ControlPoints":
         """Keep some of the points."""
-        kept = (self.ring, self.x1, self.x2, self.two_theta, self.sigma, self.azimuth, self.pixel)
-        return ControlPoints(*(each[which] for each in kept), self.width)
+        return ControlPoints(
+            self.ring[which],
+            self.x1[which],
+            self.x2[which],
+            self.two_theta[which],
+            self.sigma[which],
+            self.azimuth[which],
+            self.pixel[which],
+            self.width,
+        )
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A plane drawn onto control points; `values` and `covariance` are of the plane's five numbers
-    and, if it was free, the wavelength."""
+    """
+    A plane drawn onto control points.
+
+    Attributes
+    ----------
+    plane, wavelength
+        The latter, A, as it was given unless it was free.
+    covariance
+        Of the plane's five numbers and, if it was free, the wavelength.
+    points
+        Those that were kept.
+    misfit
+        rad, how far outside of its ring each of them lies, shape (points,).
+    """
 
     plane: Plane
     wavelength: float
     covariance: F
     points: ControlPoints
-    misfit: F  # rad, shape (points,)
+    misfit: F
+
+    def doubt(self, x1: F, x2: F) -> F:
+        """Return 1 sigma of 2theta (rad) at points of the plane (m)."""
+        values, error = self.plane.values(), np.sqrt(np.diag(self.covariance)[:5])
+        here = self.plane.two_theta(x1, x2)
+        moved = values + 0.1 * np.diag(error)
+        slopes = np.stack([Plane(*each).two_theta(x1, x2) - here for each in moved]) / 0.1
+        correlation = self.covariance[:5, :5] / np.outer(error, error)
+        return np.sqrt(np.einsum("ip,ij,jp->p", slopes, correlation, slopes).clip(min=0))
 
 
 def find_control_points(
@@ -98,23 +127,23 @@ def find_control_points(
     pixel
         m.
     ring_width
-        pixels, standard deviation across the rings: those closer than eight are left out.
+        pixels, standard deviation across the rings: those closer than five are left out.
     """
-    x1 = (np.arange(image.shape[0]) + 0.5)[:, None] * pixel[0]
-    x2 = (np.arange(image.shape[1]) + 0.5)[None, :] * pixel[1]
+    x1, x2 = pixel_centres(image.shape, pixel)
     two_theta = plane.two_theta(x1, x2)
     nearest, off = to_nearest(two_theta, rings)
     width = max(pixel) * np.cos(two_theta) ** 2 / plane.distance  # rad per pixel
     off /= width
     used = valid & (np.abs(off) < _WINDOW)
-    at1, at2 = (a[used] for a in np.broadcast_arrays(x1, x2))
+    at1, at2 = np.broadcast_to(x1, used.shape)[used], np.broadcast_to(x2, used.shape)[used]
     sector = ((plane.azimuth(at1, at2) / (2 * np.pi) + 0.5) * _SECTORS).astype(np.intp) % _SECTORS
     ring, off, width, counts = nearest[used], off[used], width[used], image[used]
     room = _room(rings)[ring] / width
     window = np.minimum(_WINDOW, 0.5 * room)
-    kept = (room > _ROOM * max(ring_width, 1.0)) & (np.abs(off) < window)
+    kept = (room > max(_ROOM, _ROOM_WIDTHS * ring_width)) & (np.abs(off) < window)
     cell = (ring * _SECTORS + sector)[kept]
-    values = (x[kept] for x in (off, window, counts, at1, at2, width))
+    lever = np.sin(rings[ring]) / np.sin(two_theta[used])  # there are more pixels farther out
+    values = (x[kept] for x in (off, window, counts, at1, at2, width, lever))
     return _centres_of_gravity(cell, len(rings) * _SECTORS, plane, *values)
 
 
@@ -133,6 +162,7 @@ def _centres_of_gravity(
     at1: F,
     at2: F,
     width: F,
+    lever: F,
 ) -> ControlPoints:
     inner = np.abs(off) < _INNER * window
 
@@ -147,7 +177,7 @@ def _centres_of_gravity(
     run = mean(right, off) - mean(left, off)
     slope = (mean(right, counts) - mean(left, counts)) / np.where(run == 0, 1, run)
     base = mean(~inner, counts) - slope * mean(~inner, off)
-    excess = counts - base[cell] - slope[cell] * off
+    excess = (counts - base[cell] - slope[cell] * off) * lever
     noise = mean(~inner, excess**2)
     number, strength = total(inner), total(inner, excess)
     full = (total(left) >= 4) & (total(right) >= 4) & (number >= 8)
@@ -204,8 +234,10 @@ def fit_points(
         Whether it is fitted too.
     """
     kept = points
-    at = np.append(start.values(), wavelength)[: 6 if free_wavelength else 5]
-    scale = np.array([1e-3, 1e-3, 1e-2 * start.distance, 0.01, 0.01, 0.01 * wavelength])[: len(at)]
+    # the sixth number is the wavelength in units of the one given, and then the third is the
+    # distance times it: rings at small angles fix that product, not the two
+    at = np.append(start.values(), 1.0)[: 6 if free_wavelength else 5]
+    scale = np.array([1e-3, 1e-3, 1e-2 * start.distance, 0.01, 0.01, 0.1])[: len(at)]
     misfit = jacobian = np.empty(0)
     for _ in range(3):
         if len(kept.ring) < 3 * len(at) or len(np.unique(kept.ring)) < 3:
@@ -214,7 +246,7 @@ def fit_points(
         def residuals(values: F, kept: ControlPoints = kept) -> F:
             return misfits(kept, values, spacings, wavelength) / kept.sigma
 
-        fit = _optimize.least_squares(residuals, at, x_scale=scale, loss="soft_l1", max_nfev=30)
+        fit = _optimize.least_squares(residuals, at, x_scale=scale, loss="soft_l1", max_nfev=50)
         at, jacobian = fit.x, fit.jac
         misfit = misfits(kept, at, spacings, wavelength)
         size = np.abs(misfit / kept.pixel)
@@ -225,16 +257,26 @@ def fit_points(
     misfit = misfits(kept, at, spacings, wavelength)
     chi2 = float(np.mean((misfit / kept.sigma) ** 2))
     curvature = (jacobian * scale).T @ (jacobian * scale)
-    covariance = np.linalg.pinv(curvature) * np.outer(scale, scale) * max(chi2, 1e-6)
-    plane = Plane(*(float(value) for value in at[:5]))
-    return Fit(plane, float(at[5]) if free_wavelength else wavelength, covariance, kept, misfit)
+    unscaled: Any = np.linalg.pinv(curvature) * np.outer(scale, scale)
+    covariance: F = unscaled * max(chi2, 1e-6)
+    if free_wavelength:
+        slopes = np.eye(6)
+        slopes[2, 2], slopes[2, 5], slopes[5, 5] = 1 / at[5], -at[2] / at[5] ** 2, wavelength
+        covariance = slopes @ covariance @ slopes.T
+        wavelength *= float(at[5])
+    return Fit(_unscaled(at), wavelength, covariance, kept, misfit)
+
+
+def _unscaled(values: F) -> Plane:
+    c1, c2, distance, rot1, rot2, ratio = (float(value) for value in np.append(values, 1.0)[:6])
+    return Plane(c1, c2, distance / ratio, rot1, rot2)
 
 
 def misfits(points: ControlPoints, values: F, spacings: F, wavelength: float) -> F:
-    """Return how far (rad) points lie outside of their rings for a plane and a wavelength."""
-    off = Plane(*values[:5]).two_theta(points.x1, points.x2) - points.two_theta
+    """Return how far (rad) points lie outside of their rings, for the numbers of `fit_points`."""
+    off = _unscaled(values).two_theta(points.x1, points.x2) - points.two_theta
     if len(values) == 6:
-        sines = values[5] / (2 * spacings[points.ring])
+        sines = values[5] * wavelength / (2 * spacings[points.ring])
         off = off - 2 * np.arcsin(sines.clip(max=1.0))
         off = off + ring_angles(spacings, wavelength)[points.ring]
     return off

@@ -103,6 +103,21 @@ def find_ridges(image: F, valid: B, pixel: tuple[float, float]) -> Ridges:
     )
 
 
+def hot_pixels(image: F) -> B:
+    """
+    Find single pixels that stand out of their eight neighbours; rings and their spots are wider.
+
+    Parameters
+    ----------
+    image
+        Counts, shape (rows, columns).
+    """
+    around = _ndimage.median_filter(image, 3)
+    above = np.sqrt(image.clip(min=0)) - np.sqrt(around.clip(min=0))
+    noise = 1.4826 * float(np.median(np.abs(above)))
+    return (above > 8 * noise) & (image > 3 * around)
+
+
 def _binned(image: F, valid: B, factor: int) -> tuple[F, B]:
     """Average blocks of pixels over the valid ones; a block needs half of them."""
     rows, columns = (side // factor for side in image.shape)
@@ -139,17 +154,15 @@ def _pieces(image: F, noise: float) -> tuple[F, F, float]:
         Standard deviation of one direction's strength, from noise.
     """
     padded = [_fft.next_fast_len(side + round(4 * _ALONG), real=True) for side in image.shape]
-    spectrum = _fft.rfft2(image.astype(np.float32), padded)
-    k1 = 2 * np.pi * np.fft.fftfreq(padded[0]).astype(np.float32)[:, None]
-    k2 = 2 * np.pi * np.fft.rfftfreq(padded[1]).astype(np.float32)[None, :]
-    angles = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
+    spectrum: Any = _fft.rfft2(image.astype(np.float32), padded)
+    k1: Any = 2 * np.pi * _fft.fftfreq(padded[0]).astype(np.float32)[:, None]
+    k2: Any = 2 * np.pi * _fft.rfftfreq(padded[1]).astype(np.float32)[None, :]
+    angles: F = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
     level = 0.0
     found = np.empty((_DIRECTIONS, *image.shape), np.float32)
     for i, angle in enumerate(angles):
-        across, along = (
-            k1 * np.cos(angle) + k2 * np.sin(angle),
-            k2 * np.cos(angle) - k1 * np.sin(angle),
-        )
+        across = k1 * np.cos(angle) + k2 * np.sin(angle)
+        along = k2 * np.cos(angle) - k1 * np.sin(angle)
         kernel = across**2 * np.exp(-((_ACROSS * across) ** 2 + (_ALONG * along) ** 2) / 2)
         level = noise * float(np.sqrt(np.mean(kernel**2)))
         found[i] = _fft.irfft2(spectrum * kernel, padded)[: image.shape[0], : image.shape[1]]

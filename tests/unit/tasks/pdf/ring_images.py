@@ -72,7 +72,7 @@ class Truth:
 
 
 def rotation(rot1, rot2):
-    """pyFAI's rotations 1, about the slow axis, and 2, about the fast one; the beam is the third."""
+    """Rotations 1, about the slow axis, and 2, about the fast one, as pyFAI turns them."""
     c1, s1, c2, s2 = np.cos(rot1), np.sin(rot1), np.cos(rot2), np.sin(rot2)
     first = np.array([[1, 0, 0], [0, c1, s1], [0, -s1, c1]])
     second = np.array([[c2, 0, -s2], [0, 1, 0], [s2, 0, c2]])
