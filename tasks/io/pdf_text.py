@@ -3,8 +3,8 @@ Curves as column text that other programs read: ``.chi .iq .sq .fq .gr``.
 
 The header is a section ``[DEFAULT]`` of ``key = value`` lines with a label line (``#L``) above the
 table, which is what diffpy's parsers and PDFgui look for; pdffit2 skips such a header only where
-the first line begins with ``History``. A G(r) with uncertainties has the columns r, G, dr and dG, as
-these programs take them; the others have axis, value and uncertainty.
+the first line begins with ``History``. A G(r) with uncertainties has the columns r, G, dr and dG,
+as these programs take them; the others have axis, value and uncertainty.
 """
 
 from __future__ import annotations

@@ -178,8 +178,10 @@ class PartReader(Protocol):
 
 @cache
 def readers() -> dict[str, Reader]:
-    """Return the installed readers by name."""
-    return {point.name: cast(Reader, point.load()) for point in entry_points(group=READERS)}
+    """Return the installed readers by name, those of tomography first."""
+    found = {point.name: cast(Reader, point.load()) for point in entry_points(group=READERS)}
+    # a folder of images is read by more than one technique: where none is named, it is a scan
+    return dict(sorted(found.items(), key=lambda item: item[1].technique != "ct"))
 
 
 def readers_of(technique: str | None) -> dict[str, Reader]:
