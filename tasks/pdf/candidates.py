@@ -147,7 +147,7 @@ def choose_candidate(
         raise DataError("There are no candidates to choose from: name their CIFs in the recipe.")
     curve = _Curve(r, g, g_sigma, options)
     tried = [_try(curve, cif, set(elements)) for cif in cifs]
-    ranking = tuple(sorted(tried, key=lambda each: (bool(each.reason), each.misfit)))
+    ranking = tuple(sorted(tried, key=_rank))
     if ranking[0].fit is None:
         raise DataError(
             "None of the candidates could be fitted: "
@@ -181,6 +181,10 @@ def _try(curve: _Curve, cif: Crystal | Path | str, elements: set[str]) -> Candid
     except DataError as error:
         return Candidate(crystal.name if crystal else name, crystal, None, 1.0, 0.0, str(error))
     return Candidate(crystal.name, crystal, fit, curve.misfit(fit), _strain(fit, crystal))
+
+
+def _rank(candidate: Candidate) -> tuple[bool, bool, float]:
+    return candidate.fit is None, bool(candidate.reason), candidate.misfit
 
 
 def _strain(fit: StructureFit, crystal: Crystal, prefix: str = "") -> float:

@@ -6,9 +6,11 @@ of a site may look, follow from the operations of the space group.
 """
 
 import importlib
+import io
 import math
 import re
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -140,6 +142,7 @@ def read_structure(source: Path | str, name: str = "") -> Crystal:
         raise DataError(f"{called} lists no atoms: a structure needs _atom_site_label entries.")
     if not re.search(r"(?im)^\s*_cell_length_a\s+\S", text):
         raise DataError(f"{called} gives no cell: a structure needs _cell_length_a and so on.")
+    _check_coordinates(parser, called)
     operations = np.stack([operation.R for operation in parser.spacegroup.iter_symops()])
     lattice = structure.lattice
     cell = np.array([lattice.a, lattice.b, lattice.c, lattice.alpha, lattice.beta, lattice.gamma])
@@ -162,7 +165,7 @@ def read_structure(source: Path | str, name: str = "") -> Crystal:
 
 
 def _text(source: Path | str) -> tuple[str, str]:
-    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("data_")):
+    if isinstance(source, str) and ("\n" in source or not source.strip()):
         return source, "The structure"
     path = Path(source)
     try:
@@ -180,7 +183,8 @@ def _parse(text: str, called: str) -> tuple[Any, Any]:
         "cif", eps=_SAME_PLACE
     )
     try:
-        structure: Any = parser.parse(text)
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # it prints errors
+            structure: Any = parser.parse(text)
     except (
         diffpy.StructureFormatError,
         KeyError,
@@ -198,8 +202,22 @@ def _parse(text: str, called: str) -> tuple[Any, Any]:
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    line = (lines[0] if lines else type(error).__name__).rstrip(".")
+    return re.sub(r"^SyntaxError@char\d+\((.*)\)$", r"\1", line)
+
+
+def _check_coordinates(parser: Any, called: str) -> None:
+    """Refuse sites without a place, which the parser would put at the origin."""
+    for name in parser.ciffile.keys():  # noqa: SIM118 - no mapping
+        block = parser.ciffile[name]
+        for axis in "xyz":
+            column = f"_atom_site_fract_{axis}"
+            if "_atom_site_label" in block and column in block:
+                for label, value in zip(block["_atom_site_label"], block[column], strict=False):
+                    if str(value).strip() in ("?", "."):
+                        raise DataError(f"{called}: the site {label} has no coordinate {axis}.")
 
 
 def _generators(parser: Any) -> list[Any]:

@@ -154,12 +154,11 @@ def coordination(radial: RadialFunctions, *, qmax: float, low: float, high: floa
         raise DataError(f"The RDF has no values to count between {low:g} and {high:g} Å.")
     peak, minimum = _first_shell(r, rdf, inside, qmax)
     begin, half = int(inside[0]), math.pi / qmax / 2
-    noise = radial.rdf_sigma * math.sqrt(max(1.0, math.pi / qmax / (r[1] - r[0])))
-    whole, whole_noise = _area(r, rdf, noise, begin, minimum)
-    first, first_noise = _area(r, rdf, noise, begin, peak)
+    whole, whole_noise = _area(radial, begin, minimum, qmax)
+    first, first_noise = _area(radial, begin, peak, qmax)
     top = _refined(r, rdf, peak)
     first += (top - float(r[peak])) * float(rdf[peak])
-    where = float(rdf[peak]) * _place_sigma(r, rdf, radial.rdf_sigma, peak)
+    where = float(rdf[peak]) * _place_sigma(radial, peak, qmax)
     return Coordination(
         peak=top,
         minimum=_refined(r, rdf, minimum),
@@ -168,6 +167,27 @@ def coordination(radial: RadialFunctions, *, qmax: float, low: float, high: floa
         symmetric=2 * first,
         symmetric_sigma=2 * math.hypot(first_noise, where),
     )
+
+
+def correlated(r: F, sigma: F, qmax: float) -> F:
+    """
+    Return the covariance of the noise of a curve that holds no Q above Qmax.
+
+    Parameters
+    ----------
+    r
+        Å, shape (points,).
+    sigma
+        1 sigma of the points, shape (points,).
+    qmax
+        1/Å.
+
+    Returns
+    -------
+    ndarray
+        Shape (points, points): points that are pi/Qmax apart are independent, nearer ones not.
+    """
+    return np.outer(sigma, sigma) * np.sinc(qmax / np.pi * (r[:, None] - r))
 
 
 def pair_weight(fractions: F, scattering: F, first: int, second: int) -> float:
@@ -217,11 +237,13 @@ def _valley(rdf: F, peak: int, last: int, near: int) -> int | None:
     return None
 
 
-def _area(r: F, rdf: F, noise: F, begin: int, end: int) -> tuple[float, float]:
-    """Area by trapezoids and the noise in it; `noise` counts that points are not independent."""
-    steps = np.gradient(r)[begin : end + 1]
-    area = float(np.trapezoid(rdf[begin : end + 1], r[begin : end + 1]))
-    return area, float(np.sqrt(np.sum((noise[begin : end + 1] * steps) ** 2)))
+def _area(radial: RadialFunctions, begin: int, end: int, qmax: float) -> tuple[float, float]:
+    """Area of the RDF by trapezoids, and the noise in it."""
+    part = slice(begin, end + 1)
+    r = radial.r[part]
+    steps = np.gradient(r)
+    noise = steps @ correlated(r, radial.rdf_sigma[part], qmax) @ steps
+    return float(np.trapezoid(radial.rdf[part], r)), math.sqrt(max(0.0, float(noise)))
 
 
 def _refined(r: F, values: F, k: int) -> float:
@@ -233,11 +255,12 @@ def _refined(r: F, values: F, k: int) -> float:
     return float(r[k] + (0.5 * (before - after) / bend * (r[k + 1] - r[k]) if bend else 0.0))
 
 
-def _place_sigma(r: F, rdf: F, sigma: F, k: int) -> float:
+def _place_sigma(radial: RadialFunctions, k: int, qmax: float) -> float:
     """1 sigma of the place of a maximum: noise of the slope over the curvature of the peak."""
-    step, reach = float(r[1] - r[0]), max(1, len(r) // 200)
+    r, reach = radial.r, max(1, int(math.pi / qmax / 4 / (radial.r[1] - radial.r[0])))
     low, high = max(0, k - reach), min(len(r) - 1, k + reach)
-    width = (high - low) / 2 * step
-    bend = abs(float(rdf[low] - 2 * rdf[k] + rdf[high])) / width**2
-    slope = float(sigma[k]) / (math.sqrt(2) * width)
+    width = float(r[high] - r[low]) / 2
+    bend = abs(float(radial.rdf[low] - 2 * radial.rdf[k] + radial.rdf[high])) / width**2
+    alike = float(np.sinc(2 * width * qmax / np.pi))  # noise of the two points together
+    slope = float(radial.rdf_sigma[k]) * math.sqrt(2 * (1 - alike)) / (2 * width)
     return slope / bend if bend > 0 else width

@@ -1,4 +1,10 @@
-"""The first peaks of G(r): where neighbours are, without a structure."""
+"""
+The first peaks of G(r): where neighbours are, without a structure.
+
+Peaks are symmetric in the radial distribution, not in G(r): the straight line that G(r) follows
+where no atoms are is taken off, and what is left multiplied by r, before a top is looked for. Ripples of a
+strong peak shift a weak one beside it by some hundredths of Å; only a fit of a structure knows them.
+"""
 
 from dataclasses import dataclass
 
@@ -6,11 +12,12 @@ import numpy as np
 
 from tasks.errors import DataError
 from tasks.io.spectra import F
+from tasks.pdf.liquids import correlated
 
-_HEIGHT = 0.7  # of a peak above its foot: the part that is fitted
+_HEIGHT = 0.7  # of the maximum: what lies above is fitted
 _CLEAR = 4.0  # times the ripple below the first peak
 _SIGMAS = 5.0  # that a peak must stand above the noise
-_SHARE = 0.15  # of the highest peak, which a peak must reach
+_SHARE = 0.2  # of the highest peak, which a peak must reach
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Peaks:
     position, position_sigma
         Of the maxima and 1 sigma, Å, shape (peaks,).
     height
-        G at the maxima, Å⁻², shape (peaks,).
+        G above its straight line at the maxima, Å⁻², shape (peaks,).
     ripple
         Root mean square of G below `rmin`, where no atoms are, after its slope is taken off, Å⁻².
     """
@@ -79,44 +86,43 @@ def first_peaks(
             f"Peaks of G(r) need numbers below {rmin:g} Å, to tell ripples from peaks, and up to "
             f"{rmax:g} Å: calculate G(r) from nearly 0."
         )
-    slope = float(g[low] @ r[low] / (r[low] @ r[low]))
-    ripple = float(np.sqrt(np.mean((g[low] - slope * r[low]) ** 2)))
+    slope = min(0.0, float(g[low] @ r[low] / (r[low] @ r[low])))
+    total = g - slope * r
+    ripple = float(np.sqrt(np.mean(total[low] ** 2)))
     noise = np.full_like(g, ripple) if g_sigma is None else g_sigma
-    least = max(_CLEAR * ripple, _SHARE * float(g[inside].max()))
-    half_width = max(2, int(np.pi / qmax / 2 / (r[1] - r[0])))
+    least = max(_CLEAR * ripple, _SHARE * float(total[inside].max()))
+    half_width = max(2, int(np.pi / qmax / (r[1] - r[0])))
     tops = [
-        k
+        int(k)
         for k in np.flatnonzero(inside)
-        if g[k] > max(least, _SIGMAS * noise[k]) and _highest(g, int(k), half_width)
+        if total[k] > max(least, _SIGMAS * noise[k]) and _highest(total * r, int(k), half_width)
     ][:count]
-    found = [_top(r, g, noise, int(k), qmax) for k in tops]
+    found = [_top(r, total * r, noise * r, k, qmax) for k in tops]
     table = np.array(found, dtype=np.float64).reshape(len(found), 3)
-    return Peaks(table[:, 0], table[:, 1], table[:, 2], ripple)
+    return Peaks(table[:, 0], table[:, 1], table[:, 2] / table[:, 0], ripple)
 
 
-def _highest(g: F, k: int, half_width: int) -> bool:
-    low, high = max(0, k - half_width), min(len(g), k + half_width + 1)
-    return low < k < high - 1 and k - low == int(np.argmax(g[low:high]))
+def _highest(rdf: F, k: int, half_width: int) -> bool:
+    low, high = max(0, k - half_width), min(len(rdf), k + half_width + 1)
+    return low < k < high - 1 and k - low == int(np.argmax(rdf[low:high]))
 
 
-def _top(r: F, g: F, noise: F, k: int, qmax: float) -> tuple[float, float, float]:
+def _top(r: F, rdf: F, noise: F, k: int, qmax: float) -> tuple[float, float, float]:
     """
-    Fit a parabola to the top of a peak; sigma counts one independent point per pi/Qmax.
+    Fit a parabola to the top of a peak: place, its 1 sigma, and height.
 
-    The position is -b/(2 a) of a x² + b x + c, so its variance follows from theirs.
+    The place is -b/(2 a) of a x² + b x + c, so its variance follows from theirs.
     """
     low = high = k
-    while low > 0 and _HEIGHT * g[k] < g[low - 1] < g[low]:
+    while low > 0 and _HEIGHT * rdf[k] < rdf[low - 1] < rdf[low]:
         low -= 1
-    while high < len(g) - 1 and _HEIGHT * g[k] < g[high + 1] < g[high]:
+    while high < len(rdf) - 1 and _HEIGHT * rdf[k] < rdf[high + 1] < rdf[high]:
         high += 1
-    low, high = min(low, k - 1), max(high, k + 1)
-    x, y = r[low : high + 1] - r[k], g[low : high + 1]
-    design = np.stack([x**2, x, np.ones_like(x)], axis=1)
-    inverse = np.linalg.pinv(design)
-    a, b, c = inverse @ y
-    per_independent = max(1.0, np.pi / qmax / float(r[1] - r[0]))
-    covariance = inverse @ (noise[low : high + 1, None] ** 2 * inverse.T) * per_independent
+    part = slice(min(low, k - 1), max(high, k + 1) + 1)
+    x = r[part] - r[k]
+    inverse = np.linalg.pinv(np.stack([x**2, x, np.ones_like(x)], axis=1))
+    a, b, c = inverse @ rdf[part]
+    covariance = inverse @ correlated(x, noise[part], qmax) @ inverse.T
     slope = np.array([b / (2 * a**2), -1 / (2 * a), 0.0])
-    sigma = float(np.sqrt(slope @ covariance @ slope))
+    sigma = float(np.sqrt(max(0.0, slope @ covariance @ slope)))
     return float(r[k] - b / (2 * a)), sigma, float(c - b**2 / (4 * a))

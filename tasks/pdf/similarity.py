@@ -7,17 +7,21 @@ themselves: the mean of some frames before against the mean of as many after, in
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import scipy.ndimage  # pyright: ignore[reportMissingTypeStubs]
 
 from tasks.algorithm import Inputs, algorithm
 from tasks.arrays import Array, namespace
 from tasks.errors import DataError
 from tasks.io.spectra import F
 
+_NDIMAGE: Any = scipy.ndimage
 _ROWS = 2000  # of a picture
 _WINDOW = 5  # frames before and after
 _FALSE = 6.0  # standard deviations above the noise that a change must have
+_POOLED = 9  # points about a point
 _ROBUST = 1.4826  # of the median of absolute deviations, for 1 sigma
 
 
@@ -143,6 +147,9 @@ def frame_noise(patterns: F) -> F:
     """
     Tell the noise of a point from how a frame differs from its neighbours.
 
+    No point gets less than the median of the points about it: few frames make estimates scatter,
+    and a point whose noise is taken for too small would look like a change.
+
     Parameters
     ----------
     patterns
@@ -164,7 +171,8 @@ def frame_noise(patterns: F) -> F:
             f"{len(patterns)} frames are too few to tell their noise: give sigma, or 5 frames."
         )
     second = patterns[2:] - 2 * patterns[1:-1] + patterns[:-2]
-    return _ROBUST / np.sqrt(6) * np.median(np.abs(second), axis=0)
+    own = _ROBUST / np.sqrt(6) * np.median(np.abs(second), axis=0)
+    return np.maximum(own, _NDIMAGE.median_filter(own, _POOLED, mode="nearest"))
 
 
 def find_changes(

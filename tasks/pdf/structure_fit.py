@@ -353,10 +353,7 @@ def _summarise(crystals: Sequence[Crystal], model: Model, data: _Data, result: A
     independent = len(data.fitted) / data.per_independent
     reduced = misfit / max(independent - len(values), 1.0)
     worse = reduced if data.sigma is None else max(1.0, reduced)
-    jacobian: F = np.asarray(result.jac, dtype=np.float64)
-    covariance = (
-        np.asarray(np.linalg.pinv(jacobian.T @ jacobian), np.float64) * data.per_independent * worse
-    )
+    covariance = _covariance(np.asarray(result.jac)) * data.per_independent * worse
     calculated = Model(crystals, data.r, model.setting).calculate(values)
     rw = np.sqrt(np.sum((data.g - calculated) ** 2) / np.sum(data.g**2))
     bound = tuple(
@@ -379,6 +376,15 @@ def _summarise(crystals: Sequence[Crystal], model: Model, data: _Data, result: A
         scattering=tuple(model.weight(phase) for phase in range(len(crystals))),
         remarks=_remarks(bool(result.status > 0), bound, dict(zip(names, values, strict=True))),
     )
+
+
+def _covariance(jacobian: F) -> F:
+    """Inverse of the normal equations; what the curve does not depend on gets a huge variance."""
+    norms = np.linalg.norm(jacobian, axis=0)
+    norms = np.maximum(norms, 1e-9 * float(norms.max()))
+    _, values, axes = np.linalg.svd(jacobian / norms, full_matrices=False)
+    scaled = axes / np.maximum(values, 1e-7 * values[0])[:, None]
+    return scaled.T @ scaled / np.outer(norms, norms)
 
 
 def _at_bound(parameter: Parameter, value: float) -> bool:
