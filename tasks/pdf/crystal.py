@@ -164,6 +164,36 @@ def read_structure(source: Path | str, name: str = "") -> Crystal:
     return crystal
 
 
+def find_structure(folder: Path, name: str) -> Path:
+    """
+    Find a structure that a recipe names in the folder of structures of a beamline.
+
+    Parameters
+    ----------
+    folder
+        That folder.
+    name
+        Path of the CIF within it; the ending may be left out.
+
+    Raises
+    ------
+    DataError
+        If it would lie outside the folder, or is not there.
+    """
+    inside = folder.resolve()
+    for path in (folder / name, folder / f"{name}.cif"):
+        found = path.resolve()
+        if not found.is_relative_to(inside):
+            raise DataError(f"The structure {name!r} lies outside the folder of structures.")
+        if found.is_file():
+            return found
+    there = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.cif"))
+    raise DataError(
+        f"There is no structure {name!r} in the folder of structures of the beamline; there are "
+        f"{', '.join(there[:20]) or 'none at all'}."
+    )
+
+
 def _text(source: Path | str) -> tuple[str, str]:
     if isinstance(source, str) and ("\n" in source or not source.strip()):
         return source, "The structure"

@@ -17,23 +17,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.optimize  # pyright: ignore[reportMissingTypeStubs]
 
 from tasks.errors import DataError
 from tasks.io.spectra import F
 from tasks.pdf.crystal import Crystal, read_structure
 from tasks.pdf.fit_model import Model, Parameter, Radiation, Refined, Setting, Thermal
+from tasks.pdf.fit_steps import (
+    EVALUATIONS,
+    Data,
+    check_enough,
+    covariance_of,
+    first_values,
+    least_squares,
+    prepared,
+    values_of,
+)
 
-_OPTIMISE: Any = scipy.optimize
-_OVERSAMPLING = 2.5  # points per independent one: pdffit2 is exact to 0.2 % then
-_FIRST = 8.0  # Å that are fitted first: a wrong cell shifts near peaks little
-_STEP = 1e-4  # of a parameter, for derivatives
-_EVALUATIONS = 60  # steps of the fit before it counts as not converged
-_ENOUGH = 1e-6  # relative gain of a step that ends the fit: sigmas need 1e-3
-_NEAR = (15, 1e-4)  # the same two for the near peaks
 _AT_BOUND = 2e-3  # of the way between the bounds
 _WORSE = 1.3  # times the Rw of the pattern before: start anew
-_FEWEST = 2.0  # independent points per parameter
 
 
 @dataclass(frozen=True)
@@ -148,11 +149,11 @@ def fit_structure(
     crystals = as_crystals(cif)
     r, g, g_sigma = _in_range(r, g, g_sigma, rmin, rmax)
     setting = Setting(qmax, qdamp, qbroad, tuple(refine), thermal, radiation)
-    every = _every(r, qmax)
-    data = _Data(r, g, g_sigma, every, np.pi / qmax / (every * (r[1] - r[0])))
-    model = Model(crystals, r[::every], setting)
-    values = _first_values(model, data) if start is None else _values_of(start, model)
-    result = _least_squares(model, data, values)
+    data = prepared(r, g, g_sigma, qmax)
+    model = Model(crystals, r[:: data.every], setting)
+    check_enough(model, data)
+    values = first_values(model, data) if start is None else values_of(start.parameters, model)
+    result = least_squares(model, data, values)
     return _summarise(crystals, model, data, result)
 
 
@@ -210,24 +211,6 @@ def as_crystals(cif: Crystal | Path | str | Sequence[Crystal | Path | str]) -> l
     ]
 
 
-@dataclass(frozen=True)
-class _Data:
-    r: F
-    g: F
-    sigma: F | None
-    every: int
-    per_independent: float  # fitted points per independent one
-
-    @property
-    def fitted(self) -> F:
-        return self.g[:: self.every]
-
-    @property
-    def noise(self) -> F:
-        """1 sigma of the points that are fitted; one for all where it is not known."""
-        return np.ones_like(self.fitted) if self.sigma is None else self.sigma[:: self.every]
-
-
 def _in_range(r: F, g: F, g_sigma: F | None, rmin: float, rmax: float) -> tuple[F, F, F | None]:
     inside = (r >= rmin - 1e-9) & (r <= rmax + 1e-9)
     if inside.sum() < 20:
@@ -249,111 +232,13 @@ def _in_range(r: F, g: F, g_sigma: F | None, rmin: float, rmax: float) -> tuple[
     return r, g, sigma
 
 
-def _every(r: F, qmax: float) -> int:
-    """Take each so many points: as many as hold all information."""
-    every = int(np.pi / qmax / _OVERSAMPLING / (r[1] - r[0]) + 1e-6)
-    return max(1, min(every, (len(r) - 1) // 10))
-
-
-def _first_values(model: Model, data: _Data) -> F:
-    """Start from the structure itself: the scale from the curve, then a fit of the near peaks."""
-    values = np.array([parameter.start for parameter in model.parameters])
-    values = _with_scales(model, data.fitted / data.noise, data.noise, values)
-    near = model.r <= model.r[0] + _FIRST
-    if np.all(near):
-        return values
-    return np.asarray(_least_squares(model, data, values, near, *_NEAR).x)
-
-
-def _with_scales(model: Model, target: F, noise: F, values: F) -> F:
-    """Set the scales of the phases to their linear least squares, none negative."""
-    scales = [k for k, each in enumerate(model.parameters) if each.name.endswith("scale")]
-    if not scales:
-        return values
-    curves: list[F] = []
-    for k in scales:
-        alone = values.copy()
-        alone[scales] = 0
-        alone[k] = 1
-        curves.append(model.calculate(alone) / noise)
-    found: F = _OPTIMISE.nnls(np.stack(curves, axis=1), target)[0]
-    values = values.copy()
-    values[scales] = np.maximum(found, 0.02 * max(float(found.max()), 1e-3))
-    return values
-
-
-def _values_of(start: StructureFit, model: Model) -> F:
-    """Take what an earlier fit found, a little inside the bounds."""
-    values = [start.parameters.get(each.name, each.start) for each in model.parameters]
-    low, high = _bounds(model.parameters)
-    room = 1e-3 * np.minimum(high - low, 1.0)
-    return np.clip(values, low + room, np.maximum(high - room, low + room))
-
-
-def _bounds(parameters: Sequence[Parameter]) -> tuple[F, F]:
-    return np.array([p.low for p in parameters]), np.array([p.high for p in parameters])
-
-
-def _typical(parameters: Sequence[Parameter]) -> F:
-    """Size of each parameter: what a derivative's step and a step of the fit are measured by."""
-    return np.array([max(abs(p.start), 0.01 * (min(p.high, 10.0) - p.low)) for p in parameters])
-
-
-def _least_squares(
-    model: Model,
-    data: _Data,
-    values: F,
-    near: Any = slice(None),
-    most: int = _EVALUATIONS,
-    enough: float = _ENOUGH,
-) -> Any:
-    target, noise = data.fitted, data.noise
-
-    def residual(x: F) -> F:
-        return ((target - model.calculate(x)) / noise)[near]
-
-    def derivatives(x: F) -> F:
-        return -_derivatives(model, x)[near] / noise[near][:, None]
-
-    if len(values) * _FEWEST > len(target[near]) / data.per_independent:
-        raise DataError(
-            f"{len(values)} parameters are too many for {model.r[-1] - model.r[0]:.1f} Å of G(r): "
-            "fit a longer range, or fewer of them."
-        )
-    low, high = _bounds(model.parameters)
-    return _OPTIMISE.least_squares(
-        residual,
-        values,
-        derivatives,
-        bounds=(low, high),
-        x_scale=_typical(model.parameters),
-        ftol=enough,
-        xtol=enough,
-        gtol=1e-10,
-        max_nfev=most,
-    )
-
-
-def _derivatives(model: Model, values: F) -> F:
-    """Differences of the curve for a step of each parameter, shape (points, parameters)."""
-    _, high = _bounds(model.parameters)
-    here = model.calculate(values)
-    columns: list[F] = []
-    for k, step in enumerate(_STEP * _typical(model.parameters)):
-        moved = values.copy()
-        moved[k] += step if values[k] + step < high[k] else -step
-        columns.append((model.calculate(moved) - here) / (moved[k] - values[k]))
-    return np.stack(columns, axis=1)
-
-
-def _summarise(crystals: Sequence[Crystal], model: Model, data: _Data, result: Any) -> StructureFit:
+def _summarise(crystals: Sequence[Crystal], model: Model, data: Data, result: Any) -> StructureFit:
     values: F = result.x
     parameters = model.parameters
     misfit = float(result.fun @ result.fun) / data.per_independent
-    independent = len(data.fitted) / data.per_independent
-    reduced = misfit / max(independent - len(values), 1.0)
+    reduced = misfit / max(data.independent - len(values), 1.0)
     worse = reduced if data.sigma is None else max(1.0, reduced)
-    covariance = _covariance(np.asarray(result.jac)) * data.per_independent * worse
+    covariance = covariance_of(np.asarray(result.jac)) * data.per_independent * worse
     calculated = Model(crystals, data.r, model.setting).calculate(values)
     rw = np.sqrt(np.sum((data.g - calculated) ** 2) / np.sum(data.g**2))
     bound = tuple(
@@ -367,7 +252,7 @@ def _summarise(crystals: Sequence[Crystal], model: Model, data: _Data, result: A
         covariance=covariance,
         rw=float(rw),
         chi2=None if data.sigma is None else reduced,
-        independent=independent,
+        independent=data.independent,
         r=data.r,
         observed=data.g,
         calculated=calculated,
@@ -378,15 +263,6 @@ def _summarise(crystals: Sequence[Crystal], model: Model, data: _Data, result: A
     )
 
 
-def _covariance(jacobian: F) -> F:
-    """Inverse of the normal equations; what the curve does not depend on gets a huge variance."""
-    norms = np.linalg.norm(jacobian, axis=0)
-    norms = np.maximum(norms, 1e-9 * float(norms.max()))
-    _, values, axes = np.linalg.svd(jacobian / norms, full_matrices=False)
-    scaled = axes / np.maximum(values, 1e-7 * values[0])[:, None]
-    return scaled.T @ scaled / np.outer(norms, norms)
-
-
 def _at_bound(parameter: Parameter, value: float) -> bool:
     room = _AT_BOUND * min(parameter.high - parameter.low, 1.0)
     return value - parameter.low < room or parameter.high - value < room
@@ -395,5 +271,5 @@ def _at_bound(parameter: Parameter, value: float) -> bool:
 def _remarks(converged: bool, bound: Sequence[str], values: dict[str, float]) -> tuple[str, ...]:
     remarks = [f"{name} ended at its bound, {values[name]:.4g}: not measured." for name in bound]
     if not converged:
-        remarks.append(f"The fit did not converge in {_EVALUATIONS} steps: do not use its values.")
+        remarks.append(f"The fit did not converge in {EVALUATIONS} steps: do not use its values.")
     return tuple(remarks)

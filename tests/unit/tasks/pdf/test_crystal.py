@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tasks.errors import DataError
-from tasks.pdf.crystal import read_structure
+from tasks.pdf.crystal import find_structure, read_structure
 from tests.unit.tasks.pdf.crystal_truth import CSCL, NI, cif
 
 CELL = (
@@ -100,3 +100,18 @@ def test_broken_files_are_refused_with_a_sentence(text, sentence, capfd):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"gold\.cif cannot be read .* folder of structures"):
         read_structure(tmp_path / "gold.cif")
+
+
+def test_a_recipe_names_structures_in_their_folder_only(tmp_path):
+    folder = tmp_path / "structures"
+    (folder / "metals").mkdir(parents=True)
+    (folder / "metals" / "Ni.cif").write_text(cif(NI))
+    (tmp_path / "secret.cif").write_text(cif(NI))
+    assert find_structure(folder, "metals/Ni").name == "Ni.cif"
+    assert find_structure(folder, "metals/Ni.cif").name == "Ni.cif"
+    with pytest.raises(DataError, match=r"no structure 'Au' .* there are metals/Ni\.cif\."):
+        find_structure(folder, "Au")
+    (folder / "link.cif").symlink_to(tmp_path / "secret.cif")
+    for name in ("../secret.cif", str(tmp_path / "secret.cif"), "link"):
+        with pytest.raises(DataError, match="outside the folder of structures"):
+            find_structure(folder, name)
