@@ -49,9 +49,13 @@ def look(path: Path) -> Cbf:
     Raises
     ------
     DataError
-        It is cut short in its header, no CBF, or packed otherwise.
+        It is cut short, no CBF, or packed otherwise.
     """
-    return _parsed(path, _bytes(path, LONGEST_HEADER))
+    cbf = _parsed(path, _bytes(path, LONGEST_HEADER))
+    there = path.stat().st_size - cbf.begin
+    if path.suffix.lower() != ".gz" and there < cbf.size:
+        raise _cut(path, f"{there} of {cbf.size} bytes of its counts are there")
+    return cbf
 
 
 def load(path: Path) -> NDArray[Any]:

@@ -47,7 +47,7 @@ class ImageFrames:
         self.monitor, trouble = self._monitor(sidecar)
         lost = self.lost_frames
         self.warnings = trouble + (
-            (f"{series.path}: {naming(list(lost))} of the series is not there.",) if lost else ()
+            (f"{series.path} lacks {naming(list(lost))} of the series.",) if lost else ()
         )
 
     @property
@@ -79,11 +79,13 @@ class ImageFrames:
         if positive(self._picture.header, MONITOR) is None:
             return None, ()
         files = self._series.files
+        if len(files) != self._frames:
+            return None, ()  # one header cannot tell the beam of several frames
         values = [positive(look(file).header, MONITOR) for file in files]
         if None in values:
             first = files[values.index(None)]
             return None, (f"{first} has no monitor in its header: the monitor is not used.",)
-        return np.broadcast_to(np.array(values, np.float64), self._frames).copy(), ()
+        return np.array(values, np.float64), ()
 
     def _monitor_told(self, told: object) -> tuple[F | None, tuple[str, ...]]:
         try:

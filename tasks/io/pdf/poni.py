@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from tasks.io.pdf.describe import described
 from tasks.io.powder import TECHNIQUE, Facts, GeometryFile, ScanReference
 
 SUFFIX = ".poni"
+PLAIN = "Detector"
 NEEDED = ("distance", "poni1", "poni2")
 NUMBERS = (*NEEDED, "rot1", "rot2", "rot3", "wavelength", "pixelsize1", "pixelsize2")
 METRES_PER_ANGSTROM = 1e-10
@@ -45,7 +47,7 @@ class PoniReader:
                 present_frames=1,
                 kind="calibration",
                 calibration_kinds=("geometry",),
-                detector=_detector(found.values),
+                detector=_detector(found),
                 needs_quiet=True,
                 metadata=described(found.facts),
             )
@@ -101,14 +103,24 @@ def _number(path: Path, name: str, word: str) -> float | None:
     return value
 
 
-def _detector(values: dict[str, Any]) -> str:
-    """Return the image's size as ``rows x columns``, or an empty text if the file tells none."""
+def _detector(file: GeometryFile) -> str:
+    """Return the image's size as ``rows x columns``: the file's, or that of a detector by name."""
     try:
-        config = json.loads(values.get("detector_config", "{}"))
+        config = json.loads(file.values.get("detector_config", "{}"))
     except ValueError:
         return ""
     shape = cast("dict[str, Any]", config).get("max_shape") if isinstance(config, dict) else None
+    if shape is None and str(file.values.get("detector", PLAIN)) not in ("", PLAIN):
+        shape = _shape_by_name(file.path)
     return " x ".join(str(int(side)) for side in cast("list[Any]", shape or []))
+
+
+def _shape_by_name(path: str) -> object:
+    poni_file: Any = import_module("pyFAI.io.ponifile")
+    try:
+        return poni_file.PoniFile(path).detector.shape
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
+        return None  # a detector that is not known has no size; what else is wrong is told later
 
 
 READER = PoniReader()

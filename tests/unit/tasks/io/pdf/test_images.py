@@ -65,7 +65,7 @@ def test_a_folder_holds_one_dataset_for_each_numbered_series(image, counts, open
     assert entries["CeO2_calib"].metadata["calibrant"] == "CeO2"
     with opened(folder, "Ni") as frames:
         assert frames.lost_frames == (2,)
-        assert "frame 2" in frames.warnings[0]
+        assert "lacks frame 2 of the series" in frames.warnings[0]
         np.testing.assert_array_equal(frames.read(slice(2, 3))[0], counts(4))
 
 

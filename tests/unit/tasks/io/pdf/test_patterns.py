@@ -178,3 +178,11 @@ def test_a_broken_geometry_is_refused(tmp_path, content, match):
 def test_the_real_geometry(real, entry_of):
     entry = entry_of(real("pdf/dioptas_ceo2/CeO2_Pilatus1M.poni"))
     assert entry.metadata["wavelength_A"] == pytest.approx(0.4066)
+
+
+def test_a_detector_by_name_has_its_size(tmp_path, entry_of):
+    words = "Distance: 0.2\nPoni1: 0\nPoni2: 0\nDetector: "
+    (tmp_path / "known.poni").write_text(f"poni_version: 2\n{words}Pilatus1M\n")
+    assert entry_of(tmp_path / "known.poni").detector == "1043 x 981"
+    (tmp_path / "other.poni").write_text(f"poni_version: 2\n{words}Homemade\n")
+    assert entry_of(tmp_path / "other.poni").detector == ""
