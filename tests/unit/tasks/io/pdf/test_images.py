@@ -235,7 +235,16 @@ def test_truncated_images_are_refused(image, name, left):
     path.write_bytes(content[: int(left * len(content)) if isinstance(left, float) else left])
     with pytest.raises(DataError, match=r"empty|cut short|no readable|no TIFF|no CBF"):
         probe(path, technique="pdf")
-        open_powder(ScanReference(str(path))).read()
+
+
+@pytest.mark.parametrize("name", ["x.tif", "x.cbf", "x.edf"])
+def test_images_that_are_cut_after_they_were_opened_are_refused(image, opened, name):
+    path = image(name)
+    frames = opened(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"cut short|no readable"):
+        frames.read()
 
 
 def test_a_truncated_gzip_is_refused(image, tmp_path):
