@@ -22,16 +22,16 @@ def calibrant_names() -> tuple[str, ...]:
     return tuple(sorted(_factory().keys()))
 
 
-def d_spacings(name: str) -> F:
+def d_spacings(name: str, *, weak: bool = False) -> F:
     """
     Look up the d spacings of a calibrant.
-
-    Lines whose intensity is known to be below 2 % of the strongest are left out.
 
     Parameters
     ----------
     name
         As pyFAI names it: ``CeO2``, ``LaB6``, ``Si``, ``LaB6_SRM660c``...; capitals do not matter.
+    weak
+        Keep lines whose intensity is known to be below 2 % of the strongest.
 
     Returns
     -------
@@ -52,14 +52,16 @@ def d_spacings(name: str) -> F:
     name = known[name.lower()]
     table: Any = _factory()(name)
     found: F = np.array(table.dspacing, np.float64)  # reading it loads the table
-    lines = table.config.reflections
-    weak = {
-        line.dspacing for line in lines if (line.intensity is not None) and line.intensity < _WEAK
-    }
-    found = np.array([d for d in found if float(d) not in weak])
+    if not weak:
+        faint = {line.dspacing for line in table.config.reflections if _is_faint(line.intensity)}
+        found = np.array([d for d in found if float(d) not in faint])
     if name in _FACE_CENTRED:
         found = _face_centred(float(found[0]) * 3**0.5)
     return np.unique(found)[::-1].copy()
+
+
+def _is_faint(intensity: float | None) -> bool:
+    return intensity is not None and intensity < _WEAK
 
 
 def _face_centred(a: float) -> F:

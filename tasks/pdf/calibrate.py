@@ -39,6 +39,7 @@ _SECTOR = 0.7  # pixels, mean over an eighth of the azimuth
 _EXPLAINED = 0.85  # of the peaks
 _MISSED = 0.25  # of the rings that should be seen
 _DOUBT = 0.7  # pixels, 1 sigma of where a ring would lie, anywhere on the detector
+_RING = 0.1  # pixels, mean misfit of a ring: none is known better
 _TELLS = 0.02  # relative error of the wavelength with which it can be checked
 _FAR = 0.15  # relative difference from the distance that was given
 
@@ -235,7 +236,9 @@ class _Task:
         free = self._with_wavelength(fit)
         used = free if self.refine_wavelength else fit
         rings = ring_angles(self.spacings, used.wavelength)
-        evidence = weigh(profile(self.counts, self.valid, used.plane, self.pixel), rings)
+        every = ring_angles(d_spacings(self.calibrant, weak=True), used.wavelength)
+        pattern = profile(self.counts, self.valid, used.plane, self.pixel)
+        evidence = weigh(pattern, rings, every)
         objection = (
             self._scatter(used, ridges)
             or self._unexplained(evidence)
@@ -300,10 +303,11 @@ class _Task:
         if seen < _FEW_RINGS:
             return f"Only {seen} rings are clear; at least {_FEW_RINGS} are needed."
         part = evidence.explained / max(evidence.peaks, 1)
-        if min(part, evidence.explained_intensity) < _EXPLAINED:
+        strangers = evidence.peaks - evidence.explained
+        if strangers > 1 and min(part, evidence.explained_intensity) < _EXPLAINED:
             return (
-                f"{evidence.peaks - evidence.explained} of {evidence.peaks} peaks of the pattern "
-                f"are not of {self.calibrant}: it may be another calibrant or wavelength."
+                f"{strangers} of {evidence.peaks} peaks of the pattern are not "
+                f"of {self.calibrant}: it may be another calibrant or wavelength."
             )
         if missed > _MISSED * (seen + missed):
             return (
@@ -338,12 +342,13 @@ class _Task:
             return ""
         error = float(np.sqrt(free.covariance[5, 5]))
         off = abs(free.wavelength - self.wavelength)
-        if not self.refine_wavelength and off > max(5 * error, 0.005 * self.wavelength):
+        contradicts = _ring_misfit(fit) > _RING and off > max(5 * error, 0.005 * self.wavelength)
+        if contradicts and not self.refine_wavelength:
             return (
                 f"The rings are spaced as at {free.wavelength:.4f} ± {error:.4f} Å, not at "
                 f"{self.wavelength:.4f} Å: the wavelength or the calibrant is another one."
             )
-        if self.start is not None and error > _TELLS * self.wavelength:
+        if self.start is not None and _wavelength_error(free) > _TELLS * self.wavelength:
             given = _plane(self.start).distance
             if abs(fit.plane.distance / given - 1) > _FAR:
                 return (
@@ -358,7 +363,7 @@ class _Task:
         error = np.sqrt(np.diag(fit.covariance))
         sigma = {name: float(value) for name, value in zip(names, error, strict=False)}
         if len(free.covariance) == 6:
-            sigma["wavelength"] = float(np.sqrt(free.covariance[5, 5]))
+            sigma["wavelength"] = _wavelength_error(free)
         residual = float(np.sqrt(np.mean(fit.misfit**2)))
         reason = objection or self._praise(fit, residual, sigma)
         rings = _rings(fit, self.spacings)
@@ -419,3 +424,18 @@ def _rings(fit: Fit, spacings: F) -> tuple[Ring, ...]:
         for i in np.unique(fit.points.ring)
         if (here := fit.points.ring == i).any()
     )
+
+
+def _wavelength_error(free: Fit) -> float:
+    """Return 1 sigma of a fitted wavelength (A), if rings are no better known than `_RING`."""
+    pixels = float(np.sqrt(np.mean((free.misfit / free.points.pixel) ** 2)))
+    counted = pixels / np.sqrt(len(free.misfit) / len(np.unique(free.points.ring)))
+    return float(np.sqrt(free.covariance[5, 5])) * max(1.0, _RING / max(counted, 1e-6))
+
+
+def _ring_misfit(fit: Fit) -> float:
+    """Return the root mean square over the rings of their mean misfit, in pixels."""
+    number = np.bincount(fit.points.ring)
+    total = np.bincount(fit.points.ring, fit.misfit / fit.points.pixel)
+    used = number > 0
+    return float(np.sqrt(np.average((total[used] / number[used]) ** 2, weights=number[used])))

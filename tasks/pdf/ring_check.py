@@ -90,7 +90,7 @@ def _moments(bins: NDArray[np.intp], counts: F, size: int) -> tuple[F, F, F]:
     return number, mean, np.sqrt(square / safe)
 
 
-def weigh(pattern: Profile, rings: F) -> Evidence:
+def weigh(pattern: Profile, rings: F, every: F) -> Evidence:
     """
     Compare the peaks of a pattern with rings.
 
@@ -100,6 +100,8 @@ def weigh(pattern: Profile, rings: F) -> Evidence:
         Integrated with the geometry in question.
     rings
         2theta, rad, increasing; the last is the end of what is known.
+    every
+        The same with those that are too weak to be counted on but may be there.
     """
     usable = np.isfinite(pattern.mean) & (pattern.two_theta < rings[-1])
     filled = np.interp(pattern.two_theta, pattern.two_theta[usable], pattern.mean[usable])
@@ -109,7 +111,7 @@ def weigh(pattern: Profile, rings: F) -> Evidence:
     error = np.where(usable, pattern.error, np.inf) / 1.9  # what the smoothing leaves of it
     at, heights = _peaks(smooth, error, usable)
     where = np.interp(rings, pattern.two_theta, np.arange(len(smooth)), left=-99, right=-99)
-    on_ring = _pixels_to_ring(pattern.two_theta, rings) <= _NEAR
+    on_ring = _pixels_to_ring(pattern.two_theta, every) <= _NEAR
     seen, missed = _rings_seen(smooth - base, error, usable, where, at, heights)
     return Evidence(
         seen,

@@ -154,7 +154,7 @@ def _pieces(image: F, noise: float) -> tuple[F, F, float]:
         Standard deviation of one direction's strength, from noise.
     """
     padded = [_fft.next_fast_len(side + round(4 * _ALONG), real=True) for side in image.shape]
-    spectrum: Any = _fft.rfft2(image.astype(np.float32), padded)
+    spectrum = _fft.rfft2(image.astype(np.float32), padded)
     k1: Any = 2 * np.pi * _fft.fftfreq(padded[0]).astype(np.float32)[:, None]
     k2: Any = 2 * np.pi * _fft.rfftfreq(padded[1]).astype(np.float32)[None, :]
     angles: F = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
