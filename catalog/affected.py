@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from pydantic import BaseModel, Field
-from sqlalchemy import select
+from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
 from catalog import calibrations
@@ -103,14 +103,25 @@ def affected(session: Session, calibration_id: UUID) -> Affected:
 
 
 def _given_to(session: Session, ids: set[UUID]) -> list[tuple[Dataset, str]]:
+    """Return the scans that were given one of these, now or for an earlier run, and as what."""
+    now = select(DatasetCalibration.dataset_id, DatasetCalibration.role).where(
+        DatasetCalibration.calibration_id.in_(ids)
+    )
+    once = (
+        select(Run.dataset_id, Lineage.role)
+        .join(Lineage, Lineage.run_id == Run.id)
+        .where(
+            Lineage.dataset_id.in_(ids), Lineage.direction == "input", Run.dataset_id.not_in(ids)
+        )
+    )
+    given = union(now, once).subquery()
     rows = session.execute(
-        select(Dataset, DatasetCalibration.role)
-        .join(DatasetCalibration, DatasetCalibration.dataset_id == Dataset.id)
-        .where(DatasetCalibration.calibration_id.in_(ids))
+        select(Dataset, given.c.role)
+        .join(given, given.c.dataset_id == Dataset.id)
         .order_by(Dataset.id.desc())
         .limit(MOST)
     )
-    return list(dict.fromkeys((dataset, role) for dataset, role in rows))
+    return [(dataset, role) for dataset, role in rows]
 
 
 def _others(session: Session, calibration: Dataset, kinds: Sequence[str]) -> Iterable[Dataset]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from catalog import recipes
@@ -45,13 +45,40 @@ def link(session: Session, dataset: Dataset, beamline: Beamline) -> list[str]:
     ]
     if not missing:
         for kind, choice in chosen.items():
-            for calibration in choice.datasets:
-                session.add(
-                    DatasetCalibration(
-                        dataset_id=dataset.id, calibration_id=calibration.id, role=kind
-                    )
-                )
+            session.add_all(
+                DatasetCalibration(dataset_id=dataset.id, calibration_id=each.id, role=kind)
+                for each in choice.datasets
+            )
     return missing
+
+
+def renew(session: Session, dataset: Dataset) -> None:
+    """Give a dataset the current version of each calibration that a run made for it.
+
+    Calibrations that landed stay as they were chosen, and so does what has no trusted successor.
+    """
+    old, new = aliased(Dataset), aliased(Dataset)
+    replaced = session.execute(
+        select(DatasetCalibration.role, old.id, new.id)
+        .join(old, old.id == DatasetCalibration.calibration_id)
+        .join(new, and_(new.source_id == old.source_id, new.flow == old.flow, new.id != old.id))
+        .where(
+            DatasetCalibration.dataset_id == dataset.id,
+            new.is_current,
+            new.state == DatasetState.VALIDATED,
+            new.purged_at.is_(None),
+        )
+    )
+    for role, before, now in replaced.all():
+        session.execute(
+            update(DatasetCalibration)
+            .where(
+                DatasetCalibration.dataset_id == dataset.id,
+                DatasetCalibration.calibration_id == before,
+                DatasetCalibration.role == role,
+            )
+            .values(calibration_id=now, chosen_at=func.now())
+        )
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ def request_run(
     if asked is not None and (existing := session.scalar(asked)) is not None:
         return existing
     beamline = recipes.beamline_of(session, dataset.beamline_id)
+    calibrations.renew(session, dataset)
     parameters = recipes.effective_parameters(
         session,
         dataset.beamline_id,

@@ -159,9 +159,12 @@ def test_the_digest_of_what_was_made_is_part_of_the_key(
         assert before and before != session.scalars(mine).one()
 
 
-def again(engine: Engine, dataset_id: UUID) -> None:
+FINER = {"wavelength": 0.3}
+
+
+def again(engine: Engine, dataset_id: UUID, parameters: dict[str, Any] = FINER) -> None:
     with Session(engine) as session, session.begin():
-        runs.request_run(session, dataset_id, {"wavelength": 0.3}, "cli:ada", "finer")
+        runs.request_run(session, dataset_id, parameters, "cli:ada", "finer")
 
 
 def test_a_newer_version_replaces_it_and_says_what_it_touches(
@@ -189,13 +192,41 @@ def test_a_newer_version_replaces_it_and_says_what_it_touches(
         assert of_image.kinds == ["calibrant", "geometry"]
         assert [each.result_id for each in of_image.touched] == [touched.result_id]
     later = sight("later", needs=NEEDS)
+    assert given(engine, run_of(engine, later.dataset_id)) == [second]
+    again(engine, scan.dataset_id, {})
+    assert given(engine, run_of(engine, scan.dataset_id)) == [second]
+    finish(claim_of(scan.dataset_id, "reduction again"))
     with Session(engine) as session:
-        used = session.scalars(
-            select(Lineage.dataset_id).where(
-                Lineage.run_id == later.run_id, Lineage.role == "geometry"
-            )
+        earlier = {each.version: each for each in affected(session, first).touched}
+        assert [each.id for each in earlier[1].uses] == [first]
+        assert earlier[1].changes and not earlier[1].is_current
+        assert [each.id for each in earlier[2].uses] == [second]
+
+
+def given(engine: Engine, run: Run) -> list[UUID]:
+    with Session(engine) as session:
+        used = select(Lineage.dataset_id).where(
+            Lineage.run_id == run.id, Lineage.role == "geometry"
         )
-        assert list(used) == [second]
+        return list(session.scalars(used))
+
+
+def test_a_rerun_keeps_what_nothing_can_take_the_place_of(
+    engine: Engine, sight: Sight, calibrate: Callable[..., UUID]
+) -> None:
+    calibrant, flat = lands(sight), lands(sight, "flat")
+    geometry = calibrate(calibrant.dataset_id)
+    scan = sight(needs=("geometry", "flat"))
+    with Session(engine) as session, session.begin():
+        for each in (calibrant.dataset_id, flat.dataset_id):
+            quarantine.put(session, each, actor="cli:ada", reason="doubtful")
+    lands(sight, "flat", "another flat")
+    again(engine, scan.dataset_id, {})
+    run = run_of(engine, scan.dataset_id)
+    assert run.version == 2 and given(engine, run) == [geometry]
+    with Session(engine) as session:
+        flats = select(Lineage.dataset_id).where(Lineage.run_id == run.id, Lineage.role == "flat")
+        assert session.scalars(flats).all() == [flat.dataset_id]
 
 
 def test_a_calibrant_that_is_not_trusted_takes_its_geometry_with_it(
