@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize  # pyright: ignore[reportMissingTypeStubs]
 import scipy.sparse.linalg  # pyright: ignore[reportMissingTypeStubs]
+from numpy.typing import NDArray
 
 from tasks.errors import DataError
 from tasks.io.spectra import F
@@ -69,7 +70,7 @@ class Components:
     weights: F
     shapes: F
     offset: F
-    kept: Any
+    kept: NDArray[np.bool_]
     residual: F
     singular_values: F
     threshold: float
@@ -133,7 +134,7 @@ def components(
     return Components(weights, shapes + offset, offset, kept, residual, values, threshold, reason)
 
 
-def _noise(data: F, sigma: F | None, kept: Any) -> F:
+def _noise(data: F, sigma: F | None, kept: NDArray[np.bool_]) -> F:
     """1 sigma of each point, shape (points,): points are weighed by it, frames are not."""
     if sigma is None:
         noise = frame_noise(data)

@@ -2,8 +2,9 @@
 The first peaks of G(r): where neighbours are, without a structure.
 
 Peaks are symmetric in the radial distribution, not in G(r): the straight line that G(r) follows
-where no atoms are is taken off, and what is left multiplied by r, before a top is looked for. Ripples of a
-strong peak shift a weak one beside it by some hundredths of Å; only a fit of a structure knows them.
+where no atoms are is taken off, and what is left multiplied by r, before a top is looked for.
+Ripples of a strong peak shift a weak one beside it by some hundredths of Å, which sigma does not
+hold; only a fit of a structure knows them.
 """
 
 from dataclasses import dataclass
