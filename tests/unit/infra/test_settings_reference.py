@@ -6,6 +6,9 @@ import pytest
 
 from flows.ct import verdict as ct
 from flows.ct.recipe import Recipe
+from flows.pdf.calibration import verdict as pdf_calibration
+from flows.pdf.calibration.recipe import Recipe as PDFCalibrationRecipe
+from flows.pdf.calibration.recipe import Start
 from flows.xas import verdict as xas
 from flows.xas.recipe import Geometry
 from flows.xas.recipe import Recipe as XASRecipe
@@ -36,6 +39,7 @@ SETTINGS += [BlueskyTrigger, CalibrationRule, EpicsTrigger, KafkaTrigger, Purge,
     [
         *(("settings.md", each) for each in SETTINGS),
         ("ct.md", Recipe),
+        *(("pdf-calibration.md", each) for each in (PDFCalibrationRecipe, Start)),
         *(("xas.md", each) for each in (XASRecipe, XASSeriesRecipe)),
     ],
 )
@@ -50,7 +54,13 @@ def test_the_parts_of_a_parameter_stand_in_the_reference():
 
 
 @pytest.mark.parametrize(
-    ("page", "verdict"), [("ct.md", ct), ("xas.md", xas), ("xas.md", xas_series)]
+    ("page", "verdict"),
+    [
+        ("ct.md", ct),
+        ("pdf-calibration.md", pdf_calibration),
+        ("xas.md", xas),
+        ("xas.md", xas_series),
+    ],
 )
 def test_every_rule_of_a_verdict_stands_in_the_reference_with_its_version(page, verdict):
     text = (REFERENCE / page).read_text()
