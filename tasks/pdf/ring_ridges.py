@@ -164,7 +164,7 @@ def _pieces(image: F, noise: float) -> tuple[F, F, float]:
         across = k1 * np.cos(angle) + k2 * np.sin(angle)
         along = k2 * np.cos(angle) - k1 * np.sin(angle)
         kernel = across**2 * np.exp(-((_ACROSS * across) ** 2 + (_ALONG * along) ** 2) / 2)
-        level = noise * float(np.sqrt(np.mean(kernel**2)))
+        level = noise * float((kernel**2).mean() ** 0.5)
         found[i] = _fft.irfft2(spectrum * kernel, padded)[: image.shape[0], : image.shape[1]]
     found -= found.mean(axis=0).clip(min=0)  # a spot is as strong in all directions
     best = found.argmax(axis=0)

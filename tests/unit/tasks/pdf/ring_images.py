@@ -112,7 +112,8 @@ def image_of(truth):
         near = np.abs(off) < 6 * truth.width
         ring = truth.peak * height * np.exp(-0.5 * (off[near] / truth.width) ** 2)
         if truth.spots:
-            number = 1200
+            around = 2 * np.pi * truth.distance * np.tan(centre) / truth.pixel
+            number = max(8, int(around / (4 * truth.width)))  # as long as they are wide
             grains = rng.gamma(0.5 * (1 - truth.spots) + 0.02, size=number)
             at = ((azimuth[near] + np.pi) / 2 / np.pi * number).astype(int) % number
             ring *= (grains / grains.mean())[at]
