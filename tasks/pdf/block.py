@@ -248,8 +248,8 @@ def dead_frames(blocks: Sequence[BlockResult], share: float = 0.2) -> DeadFrames
     totals = np.concatenate([block.totals for block in blocks])
     monitors = [block.monitor for block in blocks if block.monitor is not None]
     dumped = _far_below(totals, share)
-    if len(monitors) == len(blocks):
-        dumped |= _far_below(np.concatenate(monitors), share)
+    if len(monitors) == len(blocks) and max(monitor.max() for monitor in monitors) > 0:
+        dumped |= _far_below(np.concatenate(monitors), share)  # a dead monitor tells nothing
     prints = np.concatenate([block.fingerprints for block in blocks])
     same = np.zeros(len(prints), np.bool_)
     same[1:] = (prints[1:] == prints[:-1]) & (totals[1:] == totals[:-1])

@@ -25,8 +25,9 @@ def bin_frame(
         if raw >= limits[0] and raw <= limits[1]:
             signal[j] += raw if dark is None else raw - dark[p]
         else:
-            missing[j, 0] += weight[p]
-            missing[j, 1] += weight[p] * weight[p]
+            w = np.float64(weight[p])
+            missing[j, 0] += w
+            missing[j, 1] += w * w
             missing[j, 2] += 1
 
 
@@ -44,8 +45,9 @@ def bin_frame_squares(
             signal[j, 1] += value * value
             signal[j, 2] += value * weight[p]
         else:
-            missing[j, 0] += weight[p]
-            missing[j, 1] += weight[p] * weight[p]
+            w = np.float64(weight[p])
+            missing[j, 0] += w
+            missing[j, 1] += w * w
             missing[j, 2] += 1
 
 
@@ -66,13 +68,14 @@ def split_frame(
         raw = np.float64(image[p])
         good = raw >= limits[0] and raw <= limits[1]
         value = raw if dark is None else raw - dark[p]
+        w = np.float64(weight[p])  # in single precision its square would spoil the scatter
         shift = first[p] - start[p]
         for k in range(start[p], start[p + 1]):
             if good:
                 signal[shift + k] += share[k] * value
             else:
-                missing[shift + k, 0] += share[k] * weight[p]
-                missing[shift + k, 1] += share[k] * weight[p] * weight[p]
+                missing[shift + k, 0] += share[k] * w
+                missing[shift + k, 1] += share[k] * w * w
                 missing[shift + k, 2] += share[k]
 
 
@@ -93,16 +96,17 @@ def split_frame_squares(
         raw = np.float64(image[p])
         good = raw >= limits[0] and raw <= limits[1]
         value = raw if dark is None else raw - dark[p]
+        w = np.float64(weight[p])  # in single precision its square would spoil the scatter
         shift = first[p] - start[p]
         for k in range(start[p], start[p + 1]):
             if good:
                 mine = share[k] * value
                 signal[shift + k, 0] += mine
                 signal[shift + k, 1] += mine * value
-                signal[shift + k, 2] += mine * weight[p]
+                signal[shift + k, 2] += mine * w
             else:
-                missing[shift + k, 0] += share[k] * weight[p]
-                missing[shift + k, 1] += share[k] * weight[p] * weight[p]
+                missing[shift + k, 0] += share[k] * w
+                missing[shift + k, 1] += share[k] * w * w
                 missing[shift + k, 2] += share[k]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tasks.errors import DataError
 from tasks.io.powder import F
-from tasks.pdf.rings import Mask, outliers
+from tasks.pdf.rings import Mask, outliers, ring_statistics, rings_of
 from tasks.pdf.shadow import beam_stop
 
 _LEAST_USED = 0.05  # of the pixels
@@ -21,6 +21,7 @@ _SATURATED = 1e-4  # of the pixels
 _PILED_UP = 30  # pixels at the largest value, and more than just below it
 _NEIGHBOUR = 0.5  # of the largest value: a stuck pixel stands alone, a saturated one does not
 _SPOT = 3  # pixels that hang together; fewer are hot pixels
+_CHANCE = 1e-8  # of a good pixel to say the same in all frames
 _FLANK = 3.0  # sigma, down to which a spot reaches
 
 
@@ -142,10 +143,12 @@ def stuck_pixels(
         total += off
         squares += off * off
     differ = np.sqrt(np.maximum(squares / len(frames) - (total / len(frames)) ** 2, 0))
-    found = outliers(differ, two_theta, left_out, cutoff=cutoff)
-    constant = (differ == 0) & ~left_out
-    few = constant.mean() < 0.5  # else nothing is seen at all, as in a stalled detector
-    return found.high | (constant & found.low) if few else found.high
+    ring, rings = rings_of(two_theta)
+    usual = ring_statistics(differ[~left_out], ring[~left_out], rings)[0][ring]
+    # counts that scatter by sigma are all alike with a probability of (0.28 / sigma)^(frames - 1)
+    least = 0.28 * _CHANCE ** (-1 / (len(frames) - 1)) if frames.dtype.kind in "iu" else 0.0
+    constant = (differ == 0) & (usual > least) & ~left_out
+    return constant | outliers(differ, two_theta, left_out, cutoff=cutoff).high
 
 
 def valid_range(dtype: np.dtype[Any]) -> tuple[float | None, float | None]:

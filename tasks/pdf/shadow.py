@@ -20,11 +20,10 @@ from tasks.pdf.rings import Mask, ring_statistics, rings_of
 _BLOCK = 4  # pixels, along rows and columns
 _DARK = 0.75  # of the usual level, where a shadow begins
 _REACH = 3  # blocks across which parts of a shadow belong together
-_CERTAIN = 4.0  # sigma by which a block must be too dark
-_EDGE = 2.5  # how many times brighter it is beyond the edge of the disc
+_CERTAIN = 2.0  # sigma by which a block must be too dark; nine together are certain
+_EDGE = 4.0  # how many times brighter it is beyond the edge of the disc
 _INNER = 0.3  # of the rings, from the centre, may be the disc
 _BEYOND = 6  # rings of blocks over which the level must stay high
-_WITHIN = 3  # rings of blocks just inside the edge, which must be dark
 
 
 def beam_stop(image: NDArray[Any], two_theta: F, mask: Mask) -> Mask:
@@ -57,7 +56,7 @@ def beam_stop(image: NDArray[Any], two_theta: F, mask: Mask) -> Mask:
         ratio = _blocks(np.where(mask, np.nan, values / expected[ring]))
     inner = _blocks(np.where(ring < edge, 1.0, 0.0)) > 0.5
     stop = _arm(ratio, _blocks(two_theta), inner)
-    height, width = image.shape
+    height, width = (int(size) for size in image.shape)
     rows = np.minimum(np.arange(height) // _BLOCK, stop.shape[0] - 1)
     columns = np.minimum(np.arange(width) // _BLOCK, stop.shape[1] - 1)
     return stop[np.ix_(rows, columns)] & ~mask
@@ -72,7 +71,7 @@ def _disc(usual: F) -> tuple[int, float]:
     profile = np.array([np.nanmedian(row) for row in coarse[known]])
     best, found = _EDGE, (0, 0.0)
     for edge in range(1, int(_INNER * len(profile))):
-        inside = max(np.median(profile[:edge]), np.median(profile[max(0, edge - _WITHIN) : edge]))
+        inside = max(np.median(profile[:edge]), profile[edge - 1])
         beyond = profile[edge + 1 : edge + 1 + _BEYOND]
         rise = beyond.min() / max(inside, 1e-3 * beyond.max(), 1e-12)
         if rise > best:
