@@ -84,7 +84,7 @@ def test_a_beam_beside_the_detector():
 
 
 def test_rings_of_spots_and_the_shadow_of_a_beam_stop():
-    truth = replace(TILTED, spots=0.9, stop=6e-3, gaps=True)
+    truth = replace(TILTED, spots=0.5, stop=6e-3, gaps=True)
     calibration = found(truth)
     assert calibration.accepted, calibration.reason
     assert off(calibration, truth) < 1.0
@@ -114,7 +114,7 @@ def test_an_image_that_lies_otherwise_leads_to_the_same_geometry(orientation):
 def test_another_calibrant_is_refused(real, named):
     calibration = found(replace(TILTED, calibrant=real), named)
     assert not calibration.accepted
-    with pytest.raises(DataError, match=r"rings"):
+    with pytest.raises(DataError, match="rings|another calibrant"):
         calibration.trusted()
 
 
@@ -127,10 +127,10 @@ def test_another_wavelength_is_refused_where_rings_reach_far_out_and_refined_if_
 
 
 def test_a_distance_far_from_the_one_given_is_refused_where_the_wavelength_cannot_be_told():
-    truth = Truth(shape=(500, 500), distance=1.4, wavelength=0.16, pixel=4e-4)
+    truth = Truth(shape=(500, 500), distance=1.2, wavelength=0.12, pixel=4e-4)
     right = found(truth)
     assert right.accepted and "cannot be told from the distance" in right.reason
-    wrong = found(truth, wavelength=0.2, start=right.trusted())
+    wrong = found(truth, wavelength=0.15, start=right.trusted())
     assert not wrong.accepted and "as given" in wrong.reason
 
 
