@@ -124,6 +124,18 @@ name = "images"
 match = ["**/*.tif"]
 needs = ["geometry"]
 recipe = { orientation = 2, background = "none" }
+
+[[beamlines]]
+id = "furnace"
+technique = "pdf"
+folders = ["furnace"]
+path_template = "{sample}/{scan}"
+output = "processed/furnace/{scan}"
+rescan_seconds = 1.0
+quiet_seconds = 1.0
+timeout_seconds = 60.0
+needs = ["geometry", "container"]
+recipe = { structures = ["Ni.cif"] }
 """
 
 # images that wait for the geometry that a calibrant gives
@@ -293,6 +305,7 @@ def started(folder):
         "absorption",
         "kinetics",
         "scattering",
+        "furnace",
         "powder",
         "wired",
     ):
