@@ -28,7 +28,8 @@ PATTERNS = {
     "ct": ("*.h5", "*.hdf5", "*.nxs", "*.tif", "*.tiff"),
     "pdf": (
         *("*.tif", "*.tiff", "*.cbf", "*.cbf.gz", "*.edf", "*.edf.gz", "*.h5", "*.hdf5", "*.nxs"),
-        *("*.xye", "*.xy", "*.chi", "*.dat", "*.iq", "*.poni", "*.npy", "*.mask"),
+        *("*.xye", "*.xy", "*.chi", "*.dat", "*.iq", "*.txt", "*.csv", "*.asc"),
+        *("*.poni", "*.npy", "*.mask", "*.msk"),
     ),
     "xas": (
         *("*.xdi", "*.xd", "*.dat", "*.txt", "*.csv", "*.asc", "*.xmu", "*.spec"),
@@ -55,8 +56,9 @@ class Beamline(BaseModel):
     )
     grouping: Grouping = Field(
         default="entry",
-        description="What is a dataset: each entry of a file and each folder of images (entry); "
-        "a whole file, which must hold one entry (file); a folder of images only (folder).",
+        description="What is a dataset: each entry of a file and each series of images in a folder "
+        "(entry); a whole file, which must hold one entry, and, but for tomography, each image "
+        "(file); a folder of images only (folder).",
     )
     path_template: str = Field(
         default="",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tasks.io.tiff_folder import ANGLES_FILES, SIDECAR, SUFFIXES, is_kind_folder
+from tasks.io.tiff_folder import ANGLES_FILES, SIDECAR, is_kind_folder
 from triggers.beamline import Beamline
 from triggers.rules import Rule
 
 BESIDE_IMAGES = (*ANGLES_FILES, SIDECAR)
+TOMOGRAPHY = "ct"  # one projection alone is no scan; elsewhere an image may be all there is
+IMAGES = (".tif", ".tiff", ".cbf", ".cbf.gz", ".edf", ".edf.gz")
 
 
 def group(beamline: Beamline, path: Path) -> Path | None:
@@ -26,7 +28,7 @@ def group(beamline: Beamline, path: Path) -> Path | None:
     Returns
     -------
     None if it is none of the beamline's data: hidden, of another name, ignored by a rule, or loose
-    images in the beamline's own folder.
+    projections in the beamline's own folder.
     """
     root = _root(beamline, path)
     if root is None or any(part.startswith(".") for part in path.relative_to(root).parts):
@@ -39,15 +41,26 @@ def belongs_to(beamline: Beamline, root: Path, folder: Path, name: str) -> Path 
     is_beside_images = name in BESIDE_IMAGES
     if not (is_beside_images or beamline.accepts(name)):
         return None
-    found, is_series = folder / name, is_beside_images or is_image(name)
-    if is_series:
-        found = folder.parent if is_kind_folder(folder.name) else folder
-        if found == root or not found.is_relative_to(root):
-            return None
-    rule = _rule(beamline, root, found, folder / name) if beamline.rules else None
+    file, is_series = folder / name, is_beside_images or is_image(name)
+    found = _folder_of(folder) if is_series else file
+    rule = _rule(beamline, root, found, file) if beamline.rules else None
     if rule is not None and rule.ignore:
         return None
-    return found if is_series or beamline.grouping_of(rule) != "folder" else None
+    grouping = beamline.grouping_of(rule)
+    if not is_series:
+        return found if grouping != "folder" else None
+    is_below = found != root and found.is_relative_to(root)
+    is_alone = grouping == "file" or folder == root
+    if beamline.technique_of(rule) != TOMOGRAPHY and is_alone:
+        return None if is_beside_images else file
+    if beamline.technique_of(rule) != TOMOGRAPHY and not is_below:
+        return folder
+    return found if is_below else None
+
+
+def _folder_of(folder: Path) -> Path:
+    """Return the folder of a series that has images in this folder."""
+    return folder.parent if is_kind_folder(folder.name) else folder
 
 
 def rule_of(beamline: Beamline, path: Path) -> Rule | None:
@@ -61,7 +74,7 @@ def rule_of(beamline: Beamline, path: Path) -> Rule | None:
 
 def is_image(name: str) -> bool:
     """Whether a file is one image of a series, by its name."""
-    return Path(name).suffix.lower() in SUFFIXES
+    return name.lower().endswith(IMAGES)
 
 
 def _rule(beamline: Beamline, root: Path, found: Path, file: Path) -> Rule | None:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.io.tiff_folder import ANGLES_FILES, SIDECAR, SUFFIXES, is_kind_folder
+from tasks.io.tiff_folder import is_kind_folder
 from triggers.beamline import Beamline
-from triggers.grouping import belongs_to
+from triggers.grouping import BESIDE_IMAGES, belongs_to, is_image
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def series_files(folder: Path) -> Iterator[os.DirEntry[str]]:
         for item in items:
             if item.name.startswith("."):
                 continue
-            if item.name in (*ANGLES_FILES, SIDECAR) or Path(item.name).suffix.lower() in SUFFIXES:
+            if item.name in BESIDE_IMAGES or is_image(item.name):
                 yield item
             elif is_kind_folder(item.name) and item.is_dir():
                 yield from series_files(Path(item.path))

@@ -35,6 +35,27 @@ def test_folder_grouping_leaves_files_out(make_beamline, raw):
     assert group(beamline, raw / "series/img.tif") == raw / "series"
 
 
+@pytest.mark.parametrize(
+    ("grouping", "path", "found"),
+    [
+        ("entry", "loose.tif", "loose.tif"),
+        ("entry", "day/Ni_0001.cbf.gz", "day"),
+        ("entry", "day/Ni_0001.edf", "day"),
+        ("entry", "day/dark/d_0001.tif", "day"),
+        ("entry", "dark/d_0001.tif", "dark"),
+        ("entry", "day/scan.json", "day"),
+        ("entry", "scan.json", None),
+        ("file", "day/Ni_0001.tif", "day/Ni_0001.tif"),
+        ("file", "day/scan.json", None),
+        ("folder", "day/Ni_0001.tif", "day"),
+        ("folder", "Ni.xye", None),
+    ],
+)
+def test_an_image_may_be_all_there_is_but_for_tomography(make_beamline, raw, grouping, path, found):
+    beamline = make_beamline(technique="pdf", grouping=grouping)
+    assert group(beamline, raw / path) == (raw / found if found else None)
+
+
 def test_outside(beamline, tmp_path):
     assert group(beamline, tmp_path / "scan.h5") is None
 
