@@ -128,6 +128,9 @@ HEXABORIDE = _cubic(
 )
 FERRITE = _cubic("ferrite", "Fe", 2.8665, _orbit("Fe", [(0, 0, 0)], BODY), {"Fe": 0.0045})
 AUSTENITE = _cubic("austenite", "Fe", 3.5910, _orbit("Fe", [(0, 0, 0)], FACE), {"Fe": 0.0055})
+ALUMINIUM = _cubic(
+    "Al", "Al", 4.0495, _orbit("Al", [(0, 0, 0)], FACE), {"Al": 0.0105}, fluorescence=0.0
+)
 CRISTOBALITE = Material(
     # beta-cristobalite as Wright & Leadbetter (Phil. Mag. 31 (1975) 1391) describe it, I-42d
     "cristobalite",
@@ -156,6 +159,7 @@ MATERIALS = {
     each.name: each
     for each in (
         NICKEL,
+        ALUMINIUM,
         SILICON,
         CERIA,
         HEXABORIDE,

@@ -81,9 +81,9 @@ def measure(jobs: Sequence[Job], folder: Path) -> None:
 
 
 def _calibrant(number: int) -> Job:
-    sharp = replace(materials.CERIA, radius=80.0)
-    plan = _plan(f"calib_CeO2_{number:04d}", number, kind="calibrant")
-    plan = plan.of(sharp, name="CeO2 standard", diameter=0.5)
+    sharp = replace(materials.NICKEL, radius=80.0)  # few lines: the pixels are large
+    plan = _plan(f"calib_Ni_{number:04d}", number, kind="calibrant")
+    plan = plan.of(sharp, name="nickel standard", diameter=0.5)
     return _job(plan, distance=plan.geometry.distance)
 
 

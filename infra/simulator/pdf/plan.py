@@ -13,7 +13,7 @@ from infra.simulator.pdf import materials
 from infra.simulator.pdf.materials import Material
 
 Kind = Literal["sample", "calibrant", "container", "empty", "dark", "flat"]
-Container = Literal["kapton", "quartz", "none"]
+Container = Literal["kapton", "quartz", "aluminium", "none"]
 SOME_DAY = datetime(2026, 1, 17, 9, 30, tzinfo=UTC)  # of scans that are not identified
 
 

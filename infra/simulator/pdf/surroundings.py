@@ -1,13 +1,11 @@
 """What scatters beside the sample: the walls of the capillary and the air."""
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
 
 from infra.simulator.pdf import debye, factors
 from infra.simulator.pdf.cromer_mann import form_factor
-from infra.simulator.pdf.materials import SILICA
+from infra.simulator.pdf.materials import ALUMINIUM, SILICA
 
 Array = NDArray[np.float64]
 KAPTON, KAPTON_DENSITY = "C22H10N2O5", 1.42
@@ -21,6 +19,7 @@ KAPTON_PEAKS = (  # 1/Å, width, height: sharp ones of what is crystalline in it
     (2.96, 0.05, 0.20),
     (5.2, 0.45, 0.25),
 )
+SOLID = {"quartz": SILICA, "aluminium": ALUMINIUM}
 BONDS = {"N": (1.56, 1.098), "O": (0.42, 1.208)}  # atoms of 1.99, and Å between the two
 
 
@@ -39,10 +38,11 @@ def air(q: Array, wavelength: float) -> Array:
     return result
 
 
-@lru_cache
 def walls(container: str) -> tuple[str, float]:
     """Return formula and density in g/cm3 of a capillary's walls."""
-    return {"kapton": (KAPTON, KAPTON_DENSITY), "quartz": ("SiO2", SILICA.density)}[container]
+    if container == "kapton":
+        return KAPTON, KAPTON_DENSITY
+    return SOLID[container].formula, SOLID[container].density
 
 
 def wall_scattering(container: str, q: Array, wavelength: float) -> Array:
@@ -51,5 +51,5 @@ def wall_scattering(container: str, q: Array, wavelength: float) -> Array:
     if container == "kapton":
         ordered = kapton(q, wavelength)
     else:
-        ordered = debye.coherent(SILICA, q, wavelength)
+        ordered = debye.coherent(SOLID[container], q, wavelength)
     return ordered + factors.compton(formula, q, wavelength)

@@ -9,7 +9,7 @@ from infra.simulator.pdf.night import measure, night, truths
 def test_a_night_brings_a_calibrant_an_empty_capillary_samples_and_a_series():
     names = [job.scan.name for job in night(3)]
     assert names == [
-        "calib_CeO2_0003",
+        "calib_Ni_0003",
         "container_0003",
         "nickel_0003",
         "ceria_0003",
@@ -20,7 +20,7 @@ def test_a_night_brings_a_calibrant_an_empty_capillary_samples_and_a_series():
     plans = [job.plan for job in night(3)]
     assert len({plan.uid for plan in plans}) == len(plans)
     assert all(plan.proposal for plan in plans)
-    assert [job.scan.name for job in night(3, "calibrant last")][-1] == "calib_CeO2_0003"
+    assert [job.scan.name for job in night(3, "calibrant last")][-1] == "calib_Ni_0003"
 
 
 def test_what_is_expected_is_the_truth():
