@@ -27,10 +27,9 @@ B = NDArray[np.bool_]
 
 _FEW_RIDGES = 60
 _FEW_RINGS = 4
-_TRIED = 3  # planes that are fitted to control points
 _SAME = 5.0  # steps of the ridges, difference of planes that are one
 _PROMISING = 0.4  # nats per point: a plane that need not be looked for more thoroughly
-_HOPELESS = 0.15
+_HOPELESS = 0.1
 _MARGIN = 0.15  # nats per point above the next best plane
 _EVIDENCE = 8.0  # nats above the next best plane
 _PIECE = 20  # points on a crest that are one piece of evidence
@@ -41,6 +40,10 @@ _MISSED = 0.25  # of the rings that should be seen
 _DOUBT = 0.7  # pixels, 1 sigma of where a ring would lie, anywhere on the detector
 _RING = 0.1  # pixels, mean misfit of a ring: none is known better
 _TELLS = 0.02  # relative error of the wavelength with which it can be checked
+_NOWHERE = (
+    "No distance was found at which {} has its rings where the image has some: the calibrant or "
+    "the wavelength may be another one, or these are no rings."
+)
 _FAR = 0.15  # relative difference from the distance that was given
 
 
@@ -194,12 +197,9 @@ class _Task:
         if len(ridges.x1) < _FEW_RIDGES:
             return self._refused("No rings are to be seen in the image: it is dark or even.")
         matches = self._matches(ridges)
-        results: list[Calibration] = []
-        for match in matches[:_TRIED]:
-            results.append(self._judge(match, matches, ridges))
-            if results[-1].accepted:
-                return results[-1]
-        return results[0]
+        if not matches:
+            return self._refused(_NOWHERE.format(self.calibrant))
+        return self._judge(matches[0], matches, ridges)  # no other could be told from that one
 
     def _matches(self, ridges: Ridges) -> list[Match]:
         """Return planes on whose rings ridges lie, best first, each once."""
@@ -211,7 +211,7 @@ class _Task:
             start = _plane(self.start)
             matches += self._at_distances(ridges, [start], rings)
             matches.append(fit_ridges(ridges, Match(start, 0.0), rings))
-        if max(match.score for match in matches) < _PROMISING:
+        if max((match.score for match in matches), default=0.0) < _PROMISING:
             planes = fit_directions(ridges, centres, thorough=True)
             matches += self._at_distances(ridges, planes, rings)
         matches.sort(key=lambda match: -match.score)
@@ -228,11 +228,7 @@ class _Task:
     def _judge(self, match: Match, matches: list[Match], ridges: Ridges) -> Calibration:
         fit = self._fit(match.plane, free=False) if match.score > _HOPELESS else None
         if fit is None:
-            return self._refused(
-                f"No distance was found at which {self.calibrant} has its rings where the image "
-                f"has some: the calibrant or the wavelength may be another one, or these are no "
-                f"rings."
-            )
+            return self._refused(_NOWHERE.format(self.calibrant))
         free = self._with_wavelength(fit)
         used = free if self.refine_wavelength else fit
         rings = ring_angles(self.spacings, used.wavelength)

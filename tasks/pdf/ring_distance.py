@@ -19,6 +19,8 @@ _NEAREST, _FARTHEST = 0.02, 30.0  # m
 _WIDEST = np.deg2rad(75.0)  # 2theta of the farthest point
 _GRID = 0.004  # relative step of the distance
 _FEW_SCAN, _FEW = 1000, 4000  # points for a scan, for a fit
+_FEWEST = 30  # points
+_ALIGNED = 0.2  # rad
 _STRAY = 0.3  # part of the points that may lie on no ring
 _RAREST = 0.02  # chance of a hit: fewer rings are not believed more
 _TOLERANCE = 2.0  # steps of the down-sampled image
@@ -26,7 +28,16 @@ _TOLERANCE = 2.0  # steps of the down-sampled image
 
 @dataclass(frozen=True)
 class Match:
-    """A plane, and how well ridges lie on rings: nats per point above chance."""
+    """
+    A plane, and how well ridges lie on rings.
+
+    Attributes
+    ----------
+    plane
+        Where the detector may be.
+    score
+        Nats per point above chance; points whose ridges run across the rings count nothing.
+    """
 
     plane: Plane
     score: float
@@ -81,6 +92,12 @@ def _spacing(rings: F) -> F:
     return (rings[high] - rings[low]) / np.maximum(high - low, 1)
 
 
+def aligned(ridges: Ridges, plane: Plane) -> Ridges:
+    """Keep the points across whose piece 2theta grows; the others are of no ring or of noise."""
+    g1, g2 = plane.outward(ridges.x1, ridges.x2)
+    return ridges.some(np.abs(g1 * ridges.n2 - g2 * ridges.n1) < _ALIGNED)
+
+
 def scan_distances(ridges: Ridges, plane: Plane, rings: F, best: int = 4) -> list[Match]:
     """
     Try all distances for a centre and tilt.
@@ -97,14 +114,18 @@ def scan_distances(ridges: Ridges, plane: Plane, rings: F, best: int = 4) -> lis
     list of Match
         Best first.
     """
-    few = fewer(ridges, _FEW_SCAN)
+    fitting = aligned(ridges, plane)
+    few = fewer(fitting, _FEW_SCAN)
+    part = len(fitting.x1) / max(len(ridges.x1), 1)
+    if len(few.x1) < _FEWEST:
+        return []
     reach = np.hypot(few.anywhere1 - plane.centre1, few.anywhere2 - plane.centre2).max()
     farthest = min(_FARTHEST, float(reach / np.tan(min(rings[0], 0.5 * _WIDEST))))
     nearest = max(_NEAREST, float(reach / np.tan(_WIDEST)))
     count = round(np.log(farthest / nearest) / np.log1p(_GRID))
     distances = np.geomspace(nearest, farthest, max(count, 2))
     tolerance = _TOLERANCE * ridges.step
-    scores = np.array([score(few, plane.at(float(d)), rings, tolerance) for d in distances])
+    scores = part * np.array([score(few, plane.at(float(d)), rings, tolerance) for d in distances])
     padded = np.pad(scores, 1, constant_values=-np.inf)
     peaks = np.flatnonzero((scores >= padded[:-2]) & (scores > padded[2:]))
     order = peaks[np.argsort(-scores[peaks])][:best]
@@ -125,10 +146,14 @@ def fit_ridges(ridges: Ridges, match: Match, rings: F) -> Match:
         2theta, rad, increasing.
     """
     plane = match.plane
-    few = fewer(ridges, _FEW)
+    few = fewer(aligned(ridges, plane), _FEW)
     for tolerance in (5.0, 3.0, 2.0, 1.5, 1.0):
         plane = _fit_assigned(few, plane, rings, tolerance * ridges.step)
-    return Match(plane, score(few, plane, rings, ridges.step))
+    fitting = aligned(ridges, plane)
+    if len(fitting.x1) < _FEWEST:
+        return Match(plane, 0.0)
+    part = len(fitting.x1) / len(ridges.x1)
+    return Match(plane, part * score(fewer(fitting, _FEW), plane, rings, ridges.step))
 
 
 def _fit_assigned(ridges: Ridges, start: Plane, rings: F, tolerance: float) -> Plane:
@@ -138,7 +163,7 @@ def _fit_assigned(ridges: Ridges, start: Plane, rings: F, tolerance: float) -> P
     gaps = np.diff(rings, prepend=-np.inf, append=np.inf)
     room = np.minimum(gaps[:-1], gaps[1:])[nearest] * metres
     used = (np.abs(off) * metres < tolerance) & (room > 2 * tolerance)
-    if used.sum() < 30:
+    if used.sum() < _FEWEST:
         return start
     x1, x2, target = ridges.x1[used], ridges.x2[used], rings[nearest[used]]
     scale = np.array([tolerance, tolerance, tolerance, 0.01, 0.01])

@@ -277,6 +277,6 @@ def misfits(points: ControlPoints, values: F, spacings: F, wavelength: float) ->
     off = _unscaled(values).two_theta(points.x1, points.x2) - points.two_theta
     if len(values) == 6:
         sines = values[5] * wavelength / (2 * spacings[points.ring])
-        off = off - 2 * np.arcsin(sines.clip(max=1.0))
+        off = off - 2 * np.arcsin(sines.clip(-1.0, 1.0))
         off = off + ring_angles(spacings, wavelength)[points.ring]
     return off

@@ -114,7 +114,7 @@ def test_an_image_that_lies_otherwise_leads_to_the_same_geometry(orientation):
 def test_another_calibrant_is_refused(real, named):
     calibration = found(replace(TILTED, calibrant=real), named)
     assert not calibration.accepted
-    with pytest.raises(DataError, match="rings|another calibrant"):
+    with pytest.raises(DataError, match=r"rings|another calibrant"):
         calibration.trusted()
 
 
