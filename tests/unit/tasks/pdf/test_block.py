@@ -74,9 +74,10 @@ def test_dumps_and_stalls_are_told(scan, options):
 
 
 def test_an_order_and_its_result_travel(scan, options):
-    assert pickle.loads(pickle.dumps(options)) == options
+    assert pickle.loads(pickle.dumps(options)) == options  # noqa: S301 - our own
     block = integrate_block(scan, slice(0, 2), options, 1)
-    assert pickle.loads(pickle.dumps(block)).totals.tolist() == block.totals.tolist()
+    travelled = pickle.loads(pickle.dumps(block))  # noqa: S301 - our own
+    assert travelled.totals.tolist() == block.totals.tolist()
 
 
 def test_an_integrator_is_kept_until_a_file_changes(options):

@@ -58,8 +58,8 @@ def test_a_ring_is_a_straight_line():
     found = cake(ring, GEOMETRY, MASK, (24, 100))
     peaks = [found.q[np.nanargmax(row)] for row in found.intensity if np.isfinite(row).sum() > 30]
     assert len(peaks) > 12
-    assert np.ptp(peaks) < 0.1  # two of the bins
-    assert np.median(peaks) == pytest.approx(2.0, abs=0.03)
+    assert np.ptp(peaks) < 0.1  # neighbouring bins: the ring lies between two
+    assert np.median(peaks) == pytest.approx(2.0, abs=0.05)
 
 
 def test_an_image_of_another_detector_is_refused():

@@ -167,5 +167,5 @@ def test_a_geometry_of_another_detector_is_refused():
 
 
 def test_a_geometry_travels():
-    assert pickle.loads(pickle.dumps(TILTED)) == TILTED
+    assert pickle.loads(pickle.dumps(TILTED)) == TILTED  # noqa: S301 - our own
     assert hash(TILTED) == hash(dataclasses.replace(TILTED))

@@ -5,7 +5,7 @@ import pytest
 
 from tasks.algorithm import Engine
 from tasks.errors import DataError
-from tasks.pdf.geometry import Geometry, pyfai_geometry
+from tasks.pdf.geometry import Geometry, arrays, pyfai_geometry
 from tasks.pdf.integrate import BinMap, SplitMatrix, integrate, make_integrator
 from tasks.pdf.response import Dark, Sensor, oblique_yield
 from tasks.resources import Resources
@@ -50,12 +50,15 @@ def image_of(level=1000, seed=0):
 CORRECTIONS = {
     "nothing": ({}, {"polarisation": None}),
     "polarisation": ({"polarization_factor": 0.95}, {"polarisation": 0.95}),
-    "dark and flat": ({"dark": DARK, "flat": FLAT}, {"polarisation": None, "dark": DARK, "flat": FLAT}),
+    "dark and flat": (
+        {"dark": DARK, "flat": FLAT},
+        {"polarisation": None, "dark": DARK, "flat": FLAT},
+    ),
     "all": (
         {"polarization_factor": 0.99, "dark": DARK, "flat": FLAT},
         {"polarisation": 0.99, "dark": DARK, "flat": FLAT},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("splitting", ["none", "bbox"])
@@ -211,8 +214,6 @@ def test_few_pixels_do_not_make_the_uncertainty_small():
 def test_an_even_scatterer_is_flat_after_all_corrections():
     sensor = Sensor("CdTe", 1e-3)
     made = make_integrator(GEOMETRY, MASK, BINS, dark=DARK, flat=FLAT, sensor=sensor)
-    from tasks.pdf.geometry import arrays
-
     seen = arrays(GEOMETRY, SHAPE)
     light = seen.solid_angle * seen.polarisation(0.99) * FLAT
     light = 70 * light * oblique_yield(seen.path, sensor.transmission(0.2)) + DARK
