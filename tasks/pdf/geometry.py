@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -254,18 +254,19 @@ def arrays(geometry: Geometry, shape: tuple[int, int]) -> Arrays:
     return made
 
 
-@lru_cache(maxsize=2)
-def extent(geometry: Geometry, shape: tuple[int, int]) -> tuple[F, F]:
+def extent(geometry: Geometry, shape: tuple[int, int], unit: Literal["q", "tth"]) -> tuple[F, F]:
     """
-    Compute the lowest and the highest scattering angle, rad, that each pixel's corners reach.
+    Compute between which momentum transfers, 1/Å, or scattering angles, rad, each pixel lies.
 
-    They lie as far below as above the centre: the largest distance of a corner. The lowest may be
-    below zero.
+    The limits are as far below as above the centre: the largest distance of a corner. The lower may
+    be below zero.
     """
     instrument = pyfai_geometry(geometry, shape)
-    delta = np.asarray(instrument.delta_array(shape, unit="2th_rad"), np.float64)
+    name = {"q": "q_A^-1", "tth": "2th_rad"}[unit]
+    delta = np.asarray(instrument.delta_array(shape, unit=name, scale=True), np.float64)
     two_theta = arrays(geometry, shape).two_theta
-    return two_theta - delta, two_theta + delta
+    centre = geometry.q(two_theta) if unit == "q" else two_theta
+    return centre - delta, centre + delta
 
 
 def pyfai_geometry(geometry: Geometry, shape: tuple[int, int] | None = None) -> Any:

@@ -194,8 +194,7 @@ def make_integrator(
     if splitting == "none":
         pixels = bin_map(middle, mask, edges)
     else:
-        low, high = extent(geometry, shape)
-        pixels = split_matrix(to_axis(low), to_axis(high), mask, edges)
+        pixels = split_matrix(*extent(geometry, shape, unit), mask, edges)
     centres = (edges[1:] + edges[:-1]) / 2
     turn = geometry.wavelength / 4 / np.pi
     tth = 2 * np.arcsin(np.clip(centres * turn, -1, 1)) if unit == "q" else centres

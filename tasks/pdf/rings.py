@@ -33,7 +33,8 @@ class Outliers:
     Attributes
     ----------
     score
-        How many sigma each pixel lies above the mean of its ring, (rows, columns); 0 where masked.
+        How many sigma each pixel lies above the mean of its ring, (rows, columns); 0 where masked
+        or in a grainy ring.
     high, low
         Pixels beyond the cut-off, (rows, columns).
     grainy
@@ -94,6 +95,8 @@ def outliers(
     high, low = certain & (score > 0), certain & (score < 0)
     number, of = (np.bincount(ring[each], minlength=rings) for each in (high, used))
     grainy = number > np.maximum(_GRAINY * of, _GRAIN)
+    grainy[1:-1] |= grainy[:-2] | grainy[2:]  # the flanks of a Bragg peak belong to it
+    score[grainy[ring] & (score > 0)] = 0.0
     return Outliers(score.astype(np.float32), high & ~grainy[ring], low, int(grainy.sum()))
 
 

@@ -133,9 +133,10 @@ def test_arrays_are_those_of_pyfai():
     np.testing.assert_allclose(seen.polarisation(0.95), theirs.polarization(shape, 0.95), atol=1e-6)
     q = theirs.center_array(shape, unit="q_A^-1")
     np.testing.assert_allclose(TILTED.q(seen.two_theta), q, rtol=1e-9)
-    low, high = extent(TILTED, shape)
-    delta = theirs.delta_array(shape, unit="2th_rad")
-    np.testing.assert_allclose((high - low) / 2, delta, rtol=1e-9)
+    for unit, name in (("tth", "2th_rad"), ("q", "q_A^-1")):
+        low, high = extent(TILTED, shape, unit)
+        delta = theirs.delta_array(shape, unit=name, scale=True)
+        np.testing.assert_allclose((high - low) / 2, delta, rtol=1e-9)
     assert not seen.two_theta.flags.writeable
 
 
