@@ -52,8 +52,8 @@ def textured(plan: ScanPlan) -> ScanPlan:
 
 
 def spotty(plan: ScanPlan) -> ScanPlan:
-    """Let 40 large grains make spots."""
-    return replace(plan, sample=replace(plan.sample, grains=40))
+    """Let 25 large grains make spots."""
+    return replace(plan, sample=replace(plan.sample, grains=25))
 
 
 def dumped(plan: ScanPlan) -> ScanPlan:

@@ -14,7 +14,7 @@ ARM = 0.3  # half of the arm's width, in radii of the beam stop
 HOT = (3.0, 300.0)  # times the median of the image
 SPOT_WIDTH = 1.2  # pixels, standard deviation
 SPOT_Q = (2.0, 15.0)  # 1/Å
-SPOT_HEIGHT = (30.0, 300.0)  # times what is there
+SPOT_HEIGHT = (5.0, 60.0)  # times what is there
 
 
 @dataclass(frozen=True, eq=False)
