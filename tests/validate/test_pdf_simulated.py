@@ -17,17 +17,20 @@ import pytest
 from flows.pdf.opening import open_scan
 from flows.pdf.recipe import Recipe
 from infra.simulator.pdf import cases, materials, poni, truth
-from infra.simulator.pdf.plan import ScanPlan, small
+from infra.simulator.pdf.plan import Evolution, ScanPlan, small
 from infra.simulator.pdf.scan import Scan
 from infra.simulator.pdf.write import write_scan
 from tasks.errors import DataError
+from tasks.io.powder import ScanReference
 from tasks.pdf.absolute import absolute
 from tasks.pdf.background_scale import check_scale
+from tasks.pdf.block import Options, dead_frames, integrate_block
 from tasks.pdf.calibrate import calibrate
 from tasks.pdf.compatible import compatible
+from tasks.pdf.composition import parse
 from tasks.pdf.fourier import to_gr
 from tasks.pdf.integrate import integrate
-from tasks.pdf.structure_fit import fit_structure
+from tasks.pdf.structure_fit import fit_series, fit_structure
 from tests.validate import pdf_chain as chain
 
 QMIN, QMAX = 0.85, 24.0
@@ -331,6 +334,32 @@ def test_spots_of_single_crystals_are_left_out(name):
     print(f"\n{name}: spots add {more.mean():.3%}, up to {more.max():.0%}")
     assert more.mean() < 0.002
     assert (more > 0.02).sum() <= 25  # of 2500 bins
+
+
+def test_a_heated_series_is_followed_and_its_bad_frames_are_left_out(tmp_path):
+    """From the file: no beam in two frames, one that the detector sent twice."""
+    heated = replace(SMALL, frames=12, evolution=Evolution(expansion=0.008, softening=1.0))
+    plan = cases.dumped(heated)
+    true, path = truth.of(plan), write_scan(tmp_path, plan)
+    made = chain.prepared(plan, Scan(plan).frame(0))
+    np.save(tmp_path / "mask.npy", made.mask)
+    options = Options(made.geometry, str(tmp_path / "mask.npy"), bins=chain.BINS)
+    where = ScanReference(str(path), "entry", "powder_hdf5")
+    blocks = [integrate_block(where, slice(n, n + 4), options, 1) for n in (0, 4, 8)]
+    dead = dead_frames(blocks)
+    assert sorted((*dead.dumped, *dead.stalled)) == np.flatnonzero(true.bad).tolist()
+    found, sigma = (
+        np.concatenate([getattr(b, each) for b in blocks]) for each in ("intensity", "sigma")
+    )
+    good = ~true.bad
+    curve = compatible(blocks[0].q, found[good], sigma[good], parse("Ni"), qmin=1.3, qmaxinst=QMAX)
+    g = to_gr(curve.q, curve.f, curve.f_sigma, R, qmin=1.3, qmax=QMAX)
+    fits = fit_series(
+        R, g.g, g.g_sigma, STRUCTURES["Ni"], qmax=QMAX, refine=("cell", "thermal", "scale", "qdamp")
+    )
+    off = np.array([fit.parameters["a"] for fit in fits]) - true.cells[good, 0]
+    print(f"\nheated: a off by {off.min():+.4f} to {off.max():+.4f} Å")
+    assert np.abs(off).max() < 1e-3
 
 
 def solvable():

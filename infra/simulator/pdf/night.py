@@ -13,7 +13,7 @@ from infra.simulator.pdf.plan import Evolution, ScanPlan, small
 from infra.simulator.pdf.write import write_scan
 
 PROPOSAL = "2026-0117"
-LONG = 6.0  # s of exposure
+LONG = 2.0  # s of exposure
 Order = Literal["calibrant first", "calibrant last"]
 
 

@@ -4,6 +4,7 @@ import pytest
 from infra.simulator.beamline import next_number
 from infra.simulator.pdf import truth
 from infra.simulator.pdf.night import measure, night, truths
+from infra.simulator.pdf.scan import Scan
 
 
 def test_a_night_brings_a_calibrant_an_empty_capillary_samples_and_a_series():
@@ -33,6 +34,13 @@ def test_what_is_expected_is_the_truth():
     assert expected["heated_0003"].cell == pytest.approx(true.cells[~true.bad, 0].mean())
     assert 3.53 < expected["heated_0003"].cell < 3.55
     assert [name for name, scan in expected.items() if scan.refused] == ["saturated_0003"]
+
+
+def test_rings_are_saturated_where_they_should_be_alone():
+    for job in night(3):
+        scan = Scan(job.plan)
+        over = (scan.expected(0) > 0.8 * job.plan.detector.saturation) & ~scan.pixels.bad
+        assert over.any() == job.scan.refused, job.scan.name
 
 
 def test_the_night_lands_as_files_and_the_next_one_goes_on_counting(tmp_path):
