@@ -122,6 +122,7 @@ match = ["**/*.xy"]
 [[beamlines.rules]]
 name = "images"
 match = ["**/*.tif"]
+grouping = "file"
 needs = ["geometry"]
 recipe = { orientation = 2, background = "none" }
 
