@@ -8,14 +8,16 @@ pixel that is not valid in a frame is in neither sum of that frame.
 
 Its uncertainty comes from the scatter of the pixels about the mean of their bin ("azimuthal"):
 
-    sigma² = Σ c (v - w I)² / (Σ c w)² / (1 - Σ c w² / (Σ c w)²)
+    sigma² = (Σ c (v - w I)² - Σ c w² (ΔI)² / 12) / (Σ c w)² / (1 - Σ c w² / (Σ c w)²)
 
 or from the counts ("poisson"), for detectors that count photons, with at least one count in a bin:
 
     sigma² = Σ c (v + dark + var(dark)) / (Σ c w)²
 
-Two things differ from pyFAI. The last factor of the first makes it unbiased for few pixels. And
-where pixels are split c stands in place of c²: neighbouring bins then share noise, and only so do
+Three things differ from pyFAI. The last factor of the first makes it unbiased for few pixels. Its
+term with ΔI, by how much the pattern rises from bin to bin, takes off what is no noise: pixels in the
+flank of a line differ since they lie at different angles within their bin (a uniform spread has the
+variance 1/12). And where pixels are split c stands in place of c²: neighbouring bins then share noise, and only so do
 sums over bins, such as a Fourier transform, get their variance when bins are taken as independent.
 """
 
@@ -37,6 +39,7 @@ Splitting = Literal["none", "bbox"]
 AxisUnit = Literal["q", "tth"]
 
 _LEAST = 1e-6  # pixels in a bin: less is rounding
+_NOISE = 0.25  # of the scatter is noise, however steep the pattern looks
 
 
 @dataclass(frozen=True)
@@ -353,6 +356,8 @@ def integrate(
         intensity = signal / norm
         if azimuthal:
             scatter = square - 2 * intensity * product + intensity**2 * norm2
+            rise = np.nan_to_num(np.gradient(intensity, axis=1))
+            scatter = np.maximum(scatter - norm2 * rise**2 / 12, _NOISE * scatter)
             free = 1 - norm2 / norm**2
             variance = np.maximum(scatter, 0) / np.where(free > _LEAST, free, np.nan)
         else:
