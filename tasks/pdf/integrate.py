@@ -15,10 +15,11 @@ or from the counts ("poisson"), for detectors that count photons, with at least 
     sigma² = Σ c (v + dark + var(dark)) / (Σ c w)²
 
 Three things differ from pyFAI. The last factor of the first makes it unbiased for few pixels. Its
-term with ΔI, by how much the pattern rises from bin to bin, takes off what is no noise: pixels in the
-flank of a line differ since they lie at different angles within their bin (a uniform spread has the
-variance 1/12). And where pixels are split c stands in place of c²: neighbouring bins then share noise, and only so do
-sums over bins, such as a Fourier transform, get their variance when bins are taken as independent.
+term with ΔI, by how much the pattern rises from bin to bin, takes off what is no noise: pixels in
+the flank of a line differ since they lie at different angles within their bin (a uniform spread has
+the variance 1/12). And where pixels are split c stands in place of c²: neighbouring bins then share
+noise, and only so do sums over bins, such as a Fourier transform, get their variance when bins are
+taken as independent.
 """
 
 from dataclasses import dataclass, replace
