@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.ndimage  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 
 from tasks.algorithm import Inputs, algorithm
@@ -19,9 +20,11 @@ from tasks.io.powder import F
 from tasks.pdf.sums import between
 
 Mask = NDArray[np.bool_]
+_ndimage: Any = scipy.ndimage
 
 _SIGMA = 1.482602218505602  # of a normal distribution, for a median distance of one
 _GRAINY, _GRAIN = 0.02, 12  # share of a ring, and pixels, that foreign spots rarely reach
+_GRAINS = 6  # separate spots in a ring: those of single crystals are fewer, of a powder more
 _FEWEST = 8  # pixels of a ring for it to tell what is usual
 
 
@@ -94,10 +97,17 @@ def outliers(
         certain &= apart > cutoff
     high, low = certain & (score > 0), certain & (score < 0)
     number, of = (np.bincount(ring[each], minlength=rings) for each in (high, used))
-    grainy = number > np.maximum(_GRAINY * of, _GRAIN)
+    grainy = (number > np.maximum(_GRAINY * of, _GRAIN)) & (_spots_in(high, ring, rings) > _GRAINS)
     grainy[1:-1] |= grainy[:-2] | grainy[2:]  # the flanks of a Bragg peak belong to it
     score[grainy[ring] & (score > 0)] = 0.0
     return Outliers(score.astype(np.float32), high & ~grainy[ring], low, int(grainy.sum()))
+
+
+def _spots_in(high: Mask, ring: NDArray[np.int32], rings: int) -> NDArray[np.intp]:
+    """Count the separate spots that have pixels in each ring, (rings,)."""
+    spots, _ = _ndimage.label(high, np.ones((3, 3)))
+    pairs = np.unique(np.stack([ring[high], spots[high]]), axis=1)
+    return np.bincount(pairs[0], minlength=rings)
 
 
 def rings_of(two_theta: F, width: float = 1.0) -> tuple[NDArray[np.int32], int]:
