@@ -1,5 +1,6 @@
 """Detector images to I(Q): what to leave out and to correct, then every frame on the cluster."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from flows.pdf.detector import Response, mean_of, open_frames, respond
 from flows.pdf.one_dimensional import wanted
-from flows.pdf.recipe import Recipe
+from flows.pdf.recipe import NO_SENSOR, Recipe
 from flows.pdf.types import Background, Doubts, Floats, Image, Mask, Opened, Patterns
 from flows.reduction import Reduction
 from tasks.algorithm import Engine, merge_records
@@ -62,10 +63,11 @@ def integrate_images(run: Reduction, recipe: Recipe, opened: Opened) -> Patterns
     with engine.active():
         looked = look(opened.data)
         response = respond(opened.calibrations, looked.exposure)
+        sensor = sensor_of(recipe, opened.metadata)
         static = _static(opened, geometry, looked, response)
-        image = _image(recipe, geometry, looked, response, static)
+        image = _image(recipe, geometry, looked, response, static, sensor)
     run.record("integrate", engine.records)
-    options = _options(run, recipe, geometry, looked, response, image.mask)
+    options = _options(run, recipe, geometry, looked, response, image.mask, sensor)
     blocks = _work(run, "Frames to I(Q)", opened.data, opened.shape[0], options)
     intensity = np.concatenate([block.intensity for block in blocks])
     left_out = _left_out(dead_frames(blocks))
@@ -134,11 +136,16 @@ def _static(opened: Opened, geometry: Geometry, looked: Looked, response: Respon
 
 
 def _image(
-    recipe: Recipe, geometry: Geometry, looked: Looked, response: Response, static: Mask
+    recipe: Recipe,
+    geometry: Geometry,
+    looked: Looked,
+    response: Response,
+    static: Mask,
+    sensor: Sensor | None,
 ) -> Image:
     """Find bad pixels, and unroll the mean frame."""
     shape = (static.shape[0], static.shape[1])
-    seen, sensor = arrays(geometry, shape), sensor_of(recipe)
+    seen = arrays(geometry, shape)
     above = looked.mean if response.dark is None else looked.mean - response.dark.mean
     found = bad_pixels(
         above,
@@ -180,12 +187,15 @@ def _image(
     )
 
 
-def sensor_of(recipe: Recipe) -> Sensor | None:
-    """Return the sensor that a recipe names, as 'Si 0.45'."""
-    if recipe.sensor is None:
+def sensor_of(recipe: Recipe, metadata: Mapping[str, Any]) -> Sensor | None:
+    """Return the sensor that the recipe names, as 'Si 0.45', or else the data."""
+    if recipe.sensor == NO_SENSOR:
         return None
-    material, thickness = recipe.sensor.split()
-    return Sensor(material, 1e-3 * float(thickness))
+    if recipe.sensor is not None:
+        material, thickness = recipe.sensor.split()
+        return Sensor(material, 1e-3 * float(thickness))
+    material, told = metadata.get("sensor_material"), metadata.get("sensor_thickness_mm")
+    return Sensor(str(material), 1e-3 * float(told)) if material and told else None
 
 
 def _options(
@@ -195,6 +205,7 @@ def _options(
     looked: Looked,
     response: Response,
     mask: Mask,
+    sensor: Sensor | None,
 ) -> Options:
     folder = scratch(run)
     np.save(folder / "mask.npy", mask)
@@ -209,7 +220,7 @@ def _options(
         flat="" if response.flat is None else str(folder / "flat.npy"),
         polarisation=recipe.polarisation,
         splitting=recipe.splitting,
-        sensor=sensor_of(recipe),
+        sensor=sensor,
         highest=None if saturated is None else float(np.nextafter(saturated, -np.inf)),
         error_model=recipe.uncertainty,
     )

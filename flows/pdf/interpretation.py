@@ -8,6 +8,7 @@ import numpy as np
 from flows.pdf.recipe import Recipe
 from flows.pdf.structures import fit_structures
 from flows.pdf.types import Corrected, Curves, Interpreted, Opened, Parts, Transformed
+from tasks.errors import DataError
 from tasks.pdf.fourier import to_gr
 from tasks.pdf.nmf import components
 from tasks.pdf.similarity import comparable, pearson
@@ -31,22 +32,29 @@ def interpret(
     similarity = None
     if len(frames) >= _FEWEST_ALIKE:
         similarity = np.asarray(pearson(comparable(curves.each_g)))
+    parts = _parts(recipe, curves) if len(frames) >= _FEWEST_PARTS else None
+    notes = fitted.notes
+    if isinstance(parts, str):
+        parts, notes = None, (*notes, parts)
     return Interpreted(
         fits=fitted.fits,
         structure=fitted.said,
         frames=frames,
         similarity=similarity,
-        parts=_parts(recipe, curves) if len(frames) >= _FEWEST_PARTS else None,
-        notes=fitted.notes,
+        parts=parts,
+        notes=notes,
         doubts={"structure": fitted.doubts},
     )
 
 
-def _parts(recipe: Recipe, curves: Curves) -> Parts:
-    """Factor F(Q), whose points are independent, and bring the components to G(r)."""
+def _parts(recipe: Recipe, curves: Curves) -> Parts | str:
+    """Factor F(Q), whose points are independent, bring components to G(r); or say why not."""
     inside = curves.q <= curves.qmax
     sigma = curves.each_f_sigma[:, inside]
-    found = components(curves.each_f[:, inside], sigma if (sigma > 0).any() else None)
+    try:
+        found = components(curves.each_f[:, inside], sigma if (sigma > 0).any() else None)
+    except DataError as error:  # a series may change all along: that makes it no bad one
+        return f"There are no components: {error}"
     shapes = to_gr(
         curves.q[inside][found.kept],
         found.shapes,

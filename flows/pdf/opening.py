@@ -1,8 +1,10 @@
 """Opening a scan: what it is, how it was measured, and what serves it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from catalog.runs import Claim
@@ -92,16 +94,35 @@ def _images(
 
 
 def _geometry(recipe: Recipe, frames: Frames, references: tuple[ScanReference, ...]) -> Geometry:
-    if not references:
+    known = recipe.wavelength or frames.facts.wavelength
+    told = frames.metadata.get("geometry")
+    if references:
+        geometry = read_poni(Path(references[0].path), known)
+    elif told:
+        geometry = _in_words(told, known)
+    else:
         raise DataError(
             "There is no geometry for these images: put a .poni beside them, or measure a "
             "calibrant, and say in the beamline's settings that they need it "
             '(needs = ["geometry"]).'
         )
-    known = recipe.wavelength or frames.facts.wavelength
-    geometry = read_poni(Path(references[0].path), known).oriented(recipe.orientation)
+    geometry = geometry.oriented(recipe.orientation)
     check_detector(geometry, frames.shape[1:], _pixel(frames.metadata))
     return geometry
+
+
+def _in_words(told: Any, wavelength: float | None) -> Geometry:
+    """Read what a sidecar says in the words of a .poni."""
+    if isinstance(told, Mapping):
+        pairs = {
+            str(key): json.dumps(value) if isinstance(value, Mapping) else value
+            for key, value in told.items()
+        }
+        told = "".join(f"{key}: {value}\n" for key, value in pairs.items())
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "geometry of the sidecar.poni")
+        path.write_text(str(told))
+        return read_poni(path, wavelength)
 
 
 def _pixel(metadata: Mapping[str, Any]) -> tuple[float, float] | None:

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 RECIPE_VERSION = "1"
+NO_SENSOR = "none"
 
 AxisUnit = Literal["q_1/angstrom", "q_1/nm", "tth_deg", "tth_rad"]
 Mode = Literal["compatible", "absolute"]
@@ -110,10 +111,10 @@ class Recipe(BaseModel):
     )
     sensor: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9]+ +\d+(\.\d+)?$",
+        pattern=r"^(none|[A-Za-z0-9]+ +\d+(\.\d+)?)$",
         title="Sensor",
-        description="Material and thickness in mm, as 'Si 0.45', whose absorption is corrected. "
-        "Empty: not corrected.",
+        description="Material and thickness in mm, as 'Si 0.45', whose absorption is corrected; "
+        "none: not corrected. Empty: as the data say.",
     )
     mask_beam_stop: bool = Field(
         default=True, title="Mask the beam stop", description="Its shadow is sought and left out."

@@ -6,6 +6,7 @@ import numpy as np
 
 from flows.pdf.recipe import Mode, Recipe
 from flows.pdf.types import Corrected, Curves, Floats, Opened, Transformed
+from tasks.errors import DataError
 from tasks.pdf.absolute import absolute
 from tasks.pdf.compatible import compatible
 from tasks.pdf.composition import Composition
@@ -13,7 +14,8 @@ from tasks.pdf.fourier import to_gr
 from tasks.pdf.qmax import propose_qmax
 from tasks.pdf.structure_function import StructureFunction
 
-_APART = 0.1  # of the scale
+_APART = 0.1  # of the absolute scale
+_FAINT = 8.0  # standard deviations of the largest value of G(r)
 _QMIN = 0.7  # 1/Å: below that there is more of the beam stop and of air than of the sample
 
 
@@ -62,18 +64,21 @@ def _structure(
     if density is None or wavelength is None:
         return "The absolute mode needs the density of the sample and the wavelength."
     absorbed = corrected.absorption
-    return absolute(
-        corrected.q,
-        intensity,
-        sigma,
-        composition,
-        wavelength=wavelength,
-        density=density,
-        qmin=qmin,
-        qmax=qmaxinst,
-        transmitted=1.0 if absorbed is None else absorbed.s_sc,
-        residual=recipe.residual,
-    )
+    try:
+        return absolute(
+            corrected.q,
+            intensity,
+            sigma,
+            composition,
+            wavelength=wavelength,
+            density=density,
+            qmin=qmin,
+            qmax=qmaxinst,
+            transmitted=1.0 if absorbed is None else absorbed.s_sc,
+            residual=recipe.residual,
+        )
+    except DataError as error:  # the compatible mode may stand all the same
+        return f"There is no absolute mode: {error}"
 
 
 def _proposed(recipe: Recipe, found: StructureFunction) -> float:
@@ -136,14 +141,27 @@ def _rows(corrected: Corrected) -> tuple[Floats, Floats]:
 
 
 def _doubts(curves: Sequence[Curves]) -> tuple[str, ...]:
-    """Say where the absolute scale contradicts itself."""
+    """Say where the absolute scale contradicts itself, and where there is hardly any signal."""
+    doubts: list[str] = []
+    first = curves[0]
+    largest, noise = float(np.abs(first.g).max()), float(np.median(first.g_sigma))
+    if largest < _FAINT * noise:
+        doubts.append(
+            f"G(r) is hardly above its noise: the largest value is {largest / noise:.1f} standard "
+            "deviations. Was the sample in the beam, and the beam on?"
+        )
     found = next((each for each in curves if each.mode == "absolute"), None)
-    if found is None:
-        return ()
-    apart = float(np.asarray(found.details["alpha_disagreement"])[0])
-    if apart < _APART:
-        return ()
-    return (
-        f"Three ways to the absolute scale differ by {apart:.0%}: composition, density, background "
-        "or absorption are not what they are said to be, or the pattern ends early.",
-    )
+    level = 1.0 if found is None else float(np.mean(found.s[found.q > 0.8 * found.q[-1]]))
+    if abs(level - 1) > _APART:
+        doubts.append(
+            f"The absolute S(Q) ends at {level:.2f} instead of 1: what detector, absorption or "
+            "background do at high Q is not what is corrected for. End it earlier (qmaxinst), or "
+            "allow for it (residual)."
+        )
+    apart = 0.0 if found is None else float(np.asarray(found.details["alpha_disagreement"])[0])
+    if apart > _APART:
+        doubts.append(
+            f"Three ways to the absolute scale differ by {apart:.0%}: composition, density, "
+            "background or absorption are not what they are said to be, or the pattern ends early."
+        )
+    return tuple(doubts)

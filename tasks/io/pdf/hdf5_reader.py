@@ -37,7 +37,7 @@ from tasks.io.pdf.stacks import (
 )
 from tasks.io.pdf.words import kind_in
 from tasks.io.powder import TECHNIQUE, Facts, Frames, ScanReference
-from tasks.io.values import scalar, text
+from tasks.io.values import first_length, scalar, text
 
 HINTS = {
     "detector_distance_m": ("distance", "detector_distance"),
@@ -171,8 +171,18 @@ def metadata_of(parts: Parts, facts: Facts, sidecar: Mapping[str, Any]) -> dict[
     hints = {name: scalar(parts.tree, paths, parts.detector) for name, paths in HINTS.items()}
     proposal = text(parts.tree, ("experiment_identifier", "proposal_identifier"), parts.entry)
     told = {name: sidecar.get(name) for name in ("geometry", "visit", "scan")}
-    known = hints | {"pixel_size_m": pixel_of(parts)} if parts.detector is not None else {}
+    known = hints | detector_of(parts) if parts.detector is not None else {}
     return described(facts, proposal=proposal or sidecar.get("proposal"), **known, **told)
+
+
+def detector_of(parts: Parts) -> dict[str, Any]:
+    """Return pixel size and sensor, as far as the file tells them."""
+    thickness = first_length(parts.tree, ("sensor_thickness",), parts.detector)
+    return {
+        "pixel_size_m": pixel_of(parts),
+        "sensor_material": text(parts.tree, ("sensor_material",), parts.detector),
+        "sensor_thickness_mm": None if thickness is None else 1e3 * thickness,
+    }
 
 
 class Hdf5Frames:
