@@ -15,7 +15,7 @@ from rich.console import Console
 
 from catalog.connection import connect
 from infra.commands.library import add_files
-from infra.demo_night import imaging_night, spectra_night
+from infra.demo_night import imaging_night, scattering_night, spectra_night
 from infra.demo_progress import Display, Progress, read_progress
 from infra.library_measure import Wish
 from infra.settings import ConfigurationError
@@ -26,7 +26,7 @@ from infra.state import StateError
 from infra.up import Running, running
 
 FOLDER = Path(".dayseye/demo")
-TIME_LIMIT = 300.0
+TIME_LIMIT = 420.0
 POLL_SECONDS = 0.4
 LIBRARY = "iron"
 SETTINGS = """\
@@ -52,6 +52,40 @@ output = "{folder}/processed/{{proposal}}/{{scan}}"
 [beamlines.recipe]
 standards = "{library}"    # made of the files in standards/, see: dayseye library list
 foil_table = "elam"       # which has the simulated foil at its 7112 eV
+
+[[beamlines]]
+id = "scattering"
+name = "Simulated total-scattering beamline"
+technique = "pdf"
+folders = ["raw/scattering"]
+path_template = "{{proposal}}/{{scan}}"
+output = "{folder}/processed/{{proposal}}/{{scan}}"
+needs = ["geometry", "container"]    # from the images of a calibrant and of an empty capillary
+
+[beamlines.recipe]
+structures = ["Ni.cif", "CeO2.cif"]  # in raw/scattering; the one that fits is named
+"""
+STRUCTURES = {
+    "Ni": ("3.52", "Ni 0 0 0 0.005"),
+    "CeO2": ("5.41", "Ce 0 0 0 0.003\nO 0.25 0.25 0.25 0.006"),
+}
+"""Cell in Å and atoms of the cubic structures, by name, as books have them."""
+CIF = """\
+data_{name}
+_symmetry_space_group_name_H-M 'F m -3 m'
+_cell_length_a {cell}
+_cell_length_b {cell}
+_cell_length_c {cell}
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+loop_
+_atom_site_label
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_U_iso_or_equiv
+{atoms}
 """
 
 
@@ -101,7 +135,9 @@ class Demo:
         self.started = time.monotonic()
         self.imaging = imaging_night(folder / "raw/imaging", folder / "truth")
         self.spectra = spectra_night(folder / "raw/spectra" / PROPOSAL, folder / "truth")
-        self.scans = {scan.name: scan for scan in (*self.imaging.scans, *self.spectra.scans)}
+        self.scattering = scattering_night(folder / "raw/scattering" / PROPOSAL, folder / "truth")
+        self.nights = (self.imaging, self.spectra, self.scattering)
+        self.scans = {scan.name: scan for night in self.nights for scan in night.scans}
 
     @contextmanager
     def platform(self) -> Iterator[Running]:
@@ -113,6 +149,7 @@ class Demo:
             try:
                 self._keep_standards(platform)
                 self.spectra.begin()
+                self.scattering.begin()
                 yield platform
             finally:
                 self.console.print("Stopping the platform ...")
@@ -135,7 +172,7 @@ class Demo:
     def _check(self, platform: Running) -> None:
         if platform.process.poll() is not None:
             raise DemoError(f"The platform has ended; its logs are in {platform.state.logs}.")
-        if error := self.imaging.error() or self.spectra.error():
+        if error := next(filter(None, (night.error() for night in self.nights)), None):
             raise DemoError(f"A simulated beamline failed: {error}") from error
 
     def _keep_standards(self, platform: Running) -> None:
@@ -170,8 +207,12 @@ class Demo:
 
 def _write_settings(folder: Path) -> Path:
     """Make the demo's folders and its settings file, and return the latter."""
-    for name in ("raw/imaging", f"raw/spectra/{PROPOSAL}", "processed", "standards", "truth"):
+    raw = ("raw/imaging", f"raw/spectra/{PROPOSAL}", f"raw/scattering/{PROPOSAL}")
+    for name in (*raw, "processed", "standards", "truth"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+    for name, (cell, atoms) in STRUCTURES.items():
+        text = CIF.format(name=name, cell=cell, atoms=atoms)
+        (folder / "raw/scattering" / f"{name}.cif").write_text(text)
     file = folder / "dayseye.toml"
     file.write_text(SETTINGS.format(file=file, folder=folder, library=LIBRARY))
     return file

@@ -5,8 +5,22 @@ from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
 
-from infra.demo_scans import Absorption, Evolution, Tomogram, TrueScan
+import numpy as np
+
+from infra.demo_scans import (
+    Absorption,
+    Calibrant,
+    Crystal,
+    Evolution,
+    Glass,
+    Overexposed,
+    Tomogram,
+    TrueScan,
+)
 from infra.simulator import beamline, truth
+from infra.simulator.pdf import materials
+from infra.simulator.pdf import night as scattering
+from infra.simulator.pdf import truth as scattering_truth
 from infra.simulator.xas import night as spectra
 from infra.simulator.xas import truth as spectra_truth
 
@@ -61,3 +75,35 @@ def _known(job: spectra.Job) -> list[TrueScan]:
         return known
     name = f"{job.plan.name} series"
     return [*known, Evolution(name, len(scans), scans[0].fractions, scans[-1].fractions)]
+
+
+def scattering_night(raw: Path, truths: Path) -> Night:
+    """Plan the night of the total-scattering beamline, and leave its truth in a folder."""
+    jobs = list(scattering.night(beamline.next_number(truths, "nickel")))
+    for job in jobs:
+        scattering_truth.write(truths, job.plan)
+    known = [scan for job in jobs if (scan := _scattered(job)) is not None]
+    return Night(known, lambda: scattering.measure(jobs, raw))
+
+
+def _scattered(job: scattering.Job) -> TrueScan | None:
+    """Return what is true of a scan; nothing of an empty container, which is not reduced."""
+    scan = job.scan
+    if scan.refused:
+        return Overexposed(scan.name)
+    if scan.distance is not None:
+        return Calibrant(scan.name, 1e3 * scan.distance)
+    if scan.cell is not None:
+        return Crystal(scan.name, scan.formula, scan.cell)
+    if job.plan.kind == "sample":
+        return Glass(scan.name, _bond(materials.SILICA))
+    return None
+
+
+def _bond(material: materials.Material) -> float:
+    """Return the distance from the first atom of a cell to the nearest one, in Å."""
+    places = np.array([place for _, place in material.atoms])
+    apart = places[1:] - places[0]
+    apart -= np.round(apart)
+    lengths = np.linalg.norm(apart * [material.a, material.a, material.c], axis=1)
+    return float(lengths.min())

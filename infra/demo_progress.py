@@ -44,7 +44,12 @@ class Progress:
 
     @property
     def right(self) -> bool:
-        """Whether the scan was reduced and recorded, and what was found is true."""
+        """Whether the scan was reduced and recorded, and what was found is true.
+
+        A scan that is to be refused is right in quarantine, if a sentence says why.
+        """
+        if self.scan.refused:
+            return self.state == DatasetState.QUARANTINED and bool(self.reason)
         completed = self.settled and self.state == RunState.COMPLETED
         return completed and bool(self.verdict) and self.scan.fits(self.figures)
 
@@ -85,7 +90,7 @@ def read_progress(engine: Engine, scans: Mapping[str, TrueScan]) -> list[Progres
         .outerjoin(Run, Run.dataset_id == Dataset.id)
         .outerjoin(result, and_(result.source_id == Dataset.id, result.is_current))
         .outerjoin(VerdictRecord, VerdictRecord.dataset_id == result.id)
-        .where(Dataset.kind == Kind.RAW, Dataset.name.in_(scans))
+        .where(Dataset.kind.in_((Kind.RAW, Kind.CALIBRATION)), Dataset.name.in_(scans))
         .order_by(Run.version, VerdictRecord.id)
     )
     rows = {name: Progress(scan) for name, scan in scans.items()}

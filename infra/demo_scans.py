@@ -10,12 +10,19 @@ Figures = Mapping[str, Any]
 AXIS_TOLERANCE = 0.5  # pixels
 EDGE_TOLERANCE = 0.5  # eV
 FRACTION_TOLERANCE = 0.03
+CELL_TOLERANCE = 0.003  # Å
+BOND_TOLERANCE = 0.05  # Å
+DISTANCE_TOLERANCE = 0.5  # mm
 
 
 class TrueScan(Protocol):
-    """A scan whose truth is known; `claim` says in words how near it must be found."""
+    """A scan whose truth is known; `claim` says in words how near it must be found.
+
+    One that is to be `refused` is right in quarantine, and nowhere else.
+    """
 
     claim: ClassVar[str]
+    refused: ClassVar[bool]
 
     @property
     def name(self) -> str:
@@ -46,6 +53,7 @@ class Tomogram:
 
     name: str
     axis: float
+    refused: ClassVar[bool] = False
     claim: ClassVar[str] = f"rotation axis within {AXIS_TOLERANCE} px of the truth"
 
     @property
@@ -75,6 +83,7 @@ class Absorption:
     name: str
     e0: float
     fractions: Mapping[str, float]
+    refused: ClassVar[bool] = False
     claim: ClassVar[str] = (
         f"edge within {EDGE_TOLERANCE} eV and fractions within {FRACTION_TOLERANCE} of the truth"
     )
@@ -108,6 +117,7 @@ class Evolution:
     scans: int
     first: Mapping[str, float]
     last: Mapping[str, float]
+    refused: ClassVar[bool] = False
     claim: ClassVar[str] = (
         f"fractions of the first and the last scan of a series within {FRACTION_TOLERANCE}"
     )
@@ -131,6 +141,124 @@ class Evolution:
         return _near(_fractions(figures, "composition_first"), self.first) and _near(
             _fractions(figures, "composition_last"), self.last
         )
+
+
+@dataclass(frozen=True)
+class Calibrant:
+    """The image of a calibrant, and how far the detector is away (mm)."""
+
+    name: str
+    distance: float
+    refused: ClassVar[bool] = False
+    claim: ClassVar[str] = f"detector distance within {DISTANCE_TOLERANCE} mm of the truth"
+
+    @property
+    def truth(self) -> str:
+        """Where the detector is."""
+        return f"{self.distance:.2f} mm"
+
+    def found(self, figures: Figures) -> str:
+        """Say where it was found."""
+        distance = figures.get("distance_mm")
+        return "" if distance is None else f"{distance:.2f} mm"
+
+    def is_whole(self, figures: Figures) -> bool:
+        """Say yes: an image is taken when it is complete."""
+        return True
+
+    def fits(self, figures: Figures) -> bool:
+        """Tell whether that is where it is."""
+        distance = figures.get("distance_mm")
+        return distance is not None and abs(distance - self.distance) <= DISTANCE_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """Total scattering of a cubic crystal, and its cell (Å), in the mean where it is heated."""
+
+    name: str
+    structure: str
+    cell: float
+    refused: ClassVar[bool] = False
+    claim: ClassVar[str] = f"cell from G(r) within {CELL_TOLERANCE} Å of the truth"
+
+    @property
+    def truth(self) -> str:
+        """Its cell."""
+        return f"{self.structure} {self.cell:.4f} Å"
+
+    def found(self, figures: Figures) -> str:
+        """Say which cell was found."""
+        cell = self._cell(figures)
+        return "" if cell is None else f"{self.structure} {cell:.4f} Å"
+
+    def is_whole(self, figures: Figures) -> bool:
+        """Say yes: a scan is taken when it is complete."""
+        return True
+
+    def fits(self, figures: Figures) -> bool:
+        """Tell whether it is near the truth."""
+        cell = self._cell(figures)
+        return cell is not None and abs(cell - self.cell) <= CELL_TOLERANCE
+
+    def _cell(self, figures: Figures) -> float | None:
+        fitted = figures.get("structures", {}).get(self.structure)
+        return fitted["a"]["value"] if fitted else None
+
+
+@dataclass(frozen=True)
+class Glass:
+    """Total scattering of a glass, and its bond (Å)."""
+
+    name: str
+    bond: float
+    refused: ClassVar[bool] = False
+    claim: ClassVar[str] = f"bond of a glass within {BOND_TOLERANCE} Å of the truth"
+
+    @property
+    def truth(self) -> str:
+        """Its bond."""
+        return f"bond {self.bond:.2f} Å"
+
+    def found(self, figures: Figures) -> str:
+        """Say where the largest peak of G(r) is."""
+        peak = figures.get("largest_peak_angstrom")
+        return "" if peak is None else f"bond {peak:.2f} Å"
+
+    def is_whole(self, figures: Figures) -> bool:
+        """Say yes: a scan is taken when it is complete."""
+        return True
+
+    def fits(self, figures: Figures) -> bool:
+        """Tell whether that is the bond."""
+        peak = figures.get("largest_peak_angstrom")
+        return peak is not None and abs(peak - self.bond) <= BOND_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Overexposed:
+    """A scan that nothing can be made of."""
+
+    name: str
+    refused: ClassVar[bool] = True
+    claim: ClassVar[str] = "scan that is overexposed, in quarantine with a sentence"
+
+    @property
+    def truth(self) -> str:
+        """Say that it is refused."""
+        return "overexposed"
+
+    def found(self, figures: Figures) -> str:
+        """Say nothing: its state says it."""
+        return ""
+
+    def is_whole(self, figures: Figures) -> bool:
+        """Say yes: there is one image."""
+        return True
+
+    def fits(self, figures: Figures) -> bool:
+        """Say no: no result of it can be right."""
+        return False
 
 
 def _fractions(figures: Figures, name: str) -> dict[str, float]:

@@ -4,7 +4,15 @@ from io import StringIO
 from rich.console import Console
 
 from infra.demo_progress import Display, Progress, table
-from infra.demo_scans import Absorption, Evolution, Tomogram
+from infra.demo_scans import (
+    Absorption,
+    Calibrant,
+    Crystal,
+    Evolution,
+    Glass,
+    Overexposed,
+    Tomogram,
+)
 
 
 def fractions(**values):
@@ -64,6 +72,30 @@ def test_a_spectrum_is_right_when_its_edge_and_all_of_its_fractions_are_near_the
     assert not found(SPECTRUM, composition=fractions(Fe=0.5, FeO=0.5)).right
     assert not replace(SPECTRUM, figures={"e0": 7121.0}).right
     assert not replace(SPECTRUM, figures={}).right
+
+
+def test_total_scattering_is_right_when_what_was_found_is_near_the_truth():
+    nickel = Progress(Crystal("nickel_0001", "Ni", 3.524), "completed", verdict="ok")
+    fitted = {"Ni": {"a": {"value": 3.5252}}, "CeO2": {"a": {"value": 5.1}}}
+    assert found(nickel, structures=fitted).right
+    assert found(nickel, structures=fitted).found == "Ni 3.5252 Å"
+    assert not found(nickel, structures={"Ni": {"a": {"value": 3.528}}}).right
+    assert not found(nickel, structures={"CeO2": {"a": {"value": 3.524}}}).right
+    assert not nickel.right
+    glass = Progress(Glass("glass_0001", 1.61), "completed", verdict="check")
+    assert found(glass, largest_peak_angstrom=1.63).right
+    assert not found(glass, largest_peak_angstrom=3.1).right
+    calibrant = Progress(Calibrant("calib_0001", 250.0), "completed", verdict="ok")
+    assert found(calibrant, distance_mm=250.2).right
+    assert not found(calibrant, distance_mm=251.0).right
+
+
+def test_what_is_to_be_refused_is_right_in_quarantine_with_a_sentence_alone():
+    refused = Progress(Overexposed("bright_0001"), "quarantined", reason="It is overexposed.")
+    assert refused.right
+    assert refused.settled
+    assert not replace(refused, reason="").right
+    assert not replace(refused, state="completed", verdict="ok").right
 
 
 def test_a_series_is_settled_once_all_of_its_scans_are_in_it():
