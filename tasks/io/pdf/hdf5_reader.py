@@ -138,7 +138,7 @@ def _entry(path: Path, inner_path: str, format_name: str) -> Entry | None:
             being_written=tree.being_written,
             needs_quiet=parts.expected is None and not ended,
             problem=_problem(parts),
-            metadata=metadata_of(parts, facts, sidecar),
+            metadata=metadata_of(parts, facts, sidecar) | {"frames": parts.stored},
         )
 
 

@@ -84,11 +84,12 @@ def _entry(series: Series, format_name: str) -> Entry:
     expected = number_of(sidecar | picture.header, FRAMES) if series.path.is_dir() else None
     uid = sidecar.get("uid") or sidecar.get("scan_uid")
     count, rows, columns = picture.shape
+    count = len(series.files) if len(series.files) > 1 else count
     kind, kinds = entry_kind(facts)
     return Entry(
         inner_path=series.name,
         format=format_name,
-        present_frames=len(series.files) if len(series.files) > 1 else count,
+        present_frames=count,
         uid=str(uid) if uid else None,
         started_at=facts.started_at,
         expected_frames=int(expected[0]) if expected else None,
@@ -98,7 +99,7 @@ def _entry(series: Series, format_name: str) -> Entry:
         detector=f"{rows} x {columns}",
         needs_quiet=expected is None,
         problem=_problem(series, picture),
-        metadata=_metadata(facts, picture, sidecar),
+        metadata=_metadata(facts, picture, sidecar) | {"frames": count},
     )
 
 

@@ -1,6 +1,9 @@
 """How large a total-scattering result will be."""
 
 from flows.pdf.size import output_bytes
+from infra.simulator.pdf.write import write_scan
+from tasks.io.probe import probe
+from tests.unit.flows.pdf.scans import plan
 
 MEGA = 1_000_000
 
@@ -23,3 +26,10 @@ def test_a_finer_grid_takes_more() -> None:
     fine = output_bytes("", {"frames": 100}, {"r_step": 0.001})
     assert usual is not None and fine is not None
     assert fine > 2 * usual
+
+
+def test_readers_tell_the_number_of_frames(tmp_path) -> None:
+    path = write_scan(tmp_path, plan(frames=3))
+    (entry,) = probe(path, technique="pdf")
+    three = output_bytes(entry.detector, entry.metadata, {})
+    assert three == output_bytes("", {"frames": 3}, {})
