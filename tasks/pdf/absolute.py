@@ -162,11 +162,8 @@ def absolute(
 
 def shortest_distance(composition: Composition) -> float:
     """Return a distance, Å, that bonds between these elements do not fall below."""
-    radii = [
-        next(radius for last, radius in _RADII if atomic_number(element) <= last)
-        for element in composition.elements
-    ]
-    return sum(sorted(radii * 2 if len(radii) == 1 else radii)[:2])
+    smallest = min(atomic_number(element) for element in composition.elements)
+    return 2 * next(radius for last, radius in _RADII if smallest <= last)
 
 
 def normalise(terms: _Terms, block: F, variance: F, rho: float, bound: float) -> Normalised:

@@ -21,6 +21,8 @@ from tasks.pdf.tables import F
 Window = Literal["none", "lorch", "soper", "hann"]
 LowQ = Literal["none", "linear"]
 
+_SOPER = 4.493409458  # where tan x = x
+
 
 @dataclass(frozen=True, eq=False)
 class PairDistribution:
@@ -66,8 +68,9 @@ def to_gr(
         Where the transform begins and ends, 1/Å.
     window
         What F(Q) is multiplied by: ``none``; ``lorch``, sin(x)/x with x = pi Q / qmax (E. Lorch,
-        J. Phys. C 2, 229 (1969)); ``soper``, 3 (sin x - x cos x) / x³ with x = pi Q / qmax (A. K.
-        Soper and E. R. Barney, J. Appl. Cryst. 44, 714 (2011)); ``hann``, cos²(pi Q / 2 qmax).
+        J. Phys. C 2, 229 (1969)); ``soper``, 3 (sin x - x cos x) / x³ with x = 4.493 Q / qmax,
+        which is zero at qmax too (A. K. Soper and E. R. Barney, J. Appl. Cryst. 44, 714 (2011));
+        ``hann``, cos²(pi Q / 2 qmax).
         A smoother window has smaller ripples and broader peaks.
     low_q
         What stands for F(Q) below qmin: ``none``, nothing; ``linear``, a straight line from zero to
@@ -146,7 +149,8 @@ def _line(qmin: float, r: Host) -> Host:
 
 
 def _soper(x: Host) -> Host:
-    return 3 * (np.sin(x) - x * np.cos(x)) / x**3
+    y = x * _SOPER / np.pi
+    return 3 * (np.sin(y) - y * np.cos(y)) / y**3
 
 
 WINDOWS: dict[str, Callable[[Host], Host]] = {
