@@ -9,6 +9,7 @@ from flows.pdf.recipe import Recipe
 from flows.pdf.types import Background, Corrected, Doubts, Floats, Opened, Patterns
 from tasks.pdf.absorption import AbsorptionFactors
 from tasks.pdf.background import expected_scale, refuse_negative, subtract_background
+from tasks.pdf.background_scale import ScaleCheck, check_scale
 
 
 def take_off(recipe: Recipe, opened: Opened, patterns: Patterns) -> Corrected:
@@ -23,10 +24,12 @@ def take_off(recipe: Recipe, opened: Opened, patterns: Patterns) -> Corrected:
     rows, sigmas = _per_beam(patterns)
     absorbed, why_not = absorption_of(recipe, opened, patterns)
     measured, found = rows[0], patterns.background
-    doubts, scale, taken = _none_taken(recipe), None, None
+    doubts, scale, taken, checked = _none_taken(recipe), None, None, None
     if found is not None:
         scale = _scale(recipe, patterns, found, absorbed)
-        doubts, taken = scale.doubts, scale.value * found.intensity
+        taken = scale.value * found.intensity
+        checked = _check(patterns.q, measured, sigmas[0], found, scale)
+        doubts = _doubts_of(scale, checked)
         left = subtract_background(
             patterns.q, rows, sigmas, found.intensity, found.sigma, scale.value[None]
         )
@@ -48,6 +51,7 @@ def take_off(recipe: Recipe, opened: Opened, patterns: Patterns) -> Corrected:
         background_kind=found.kind if found else "",
         scaled_by=scale.comes_from if scale else "",
         scale=float(scale.value.mean()) if scale else None,
+        scale_check=checked,
         absorption=absorbed,
         no_absorption=why_not,
         doubts=doubts,
@@ -107,6 +111,28 @@ def _scale(
         "background_scale."
     )
     return _Scale(through, f"nothing{word}", {"background": (told,)})
+
+
+def _check(
+    q: Floats, measured: Floats, sigma: Floats, found: Background, scale: _Scale
+) -> ScaleCheck | None:
+    """Ask the background's sharp features, where they are those of the sample's container."""
+    if found.kind != "container":
+        return None
+    mean = float(scale.value.mean())
+    if not mean > 0:
+        return None
+    shape = scale.value / mean
+    return check_scale(q, measured, sigma, shape * found.intensity, shape * found.sigma, mean)
+
+
+def _doubts_of(scale: _Scale, checked: ScaleCheck | None) -> Doubts:
+    """Say what speaks against the scale; one that hangs on nothing may be borne out."""
+    if checked is not None and checked.wrong:
+        return {"background": (f"{checked.reason} Check monitor and transmission.",)}
+    if checked is not None and checked.able:
+        return {}
+    return scale.doubts
 
 
 def _through(

@@ -37,6 +37,9 @@ def quality(result: Result) -> dict[str, Any]:
     if corrected.scale is not None:
         figures["background"] = corrected.background_kind
         figures["background_scale"] = _figure(corrected.scale)
+        if corrected.scale_check is not None and np.isfinite(corrected.scale_check.estimate):
+            figures["background_scale_seen"] = _figure(corrected.scale_check.estimate)
+            figures["background_scale_seen_sigma"] = _figure(corrected.scale_check.sigma, 2)
         figures["background_share"] = _figure(_background_share(result))
     if patterns.image is not None:
         figures["pixels_left_out"] = _figure(float(patterns.image.mask.mean()))
@@ -161,6 +164,7 @@ def _background(result: Result) -> dict[str, Any] | None:
         "kind": corrected.background_kind,
         "scale": _figure(corrected.scale),
         "scaled_by": corrected.scaled_by,
+        "scale_check": corrected.scale_check and corrected.scale_check.reason,
         "absorption": corrected.no_absorption or "corrected for sample and container",
     }
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from flows.pdf.recipe import Container, Mode
 from tasks.io.scan import ScanReference
 from tasks.pdf.absorption import AbsorptionFactors
+from tasks.pdf.background_scale import ScaleCheck
 from tasks.pdf.composition import Composition
 from tasks.pdf.geometry import Geometry
 from tasks.pdf.structure_fit import StructureFit
@@ -201,6 +202,8 @@ class Corrected:
         container or empty, and what the scale comes from.
     scale : float or None
         The background's, against the intensities as measured; its mean where it varies with Q.
+    scale_check : ScaleCheck or None
+        What the container's sharp features say of the scale.
     absorption : AbsorptionFactors or None
         Of sample and container, (bins,) each.
     no_absorption : str
@@ -220,6 +223,7 @@ class Corrected:
     background_kind: str = ""
     scaled_by: str = ""
     scale: float | None = None
+    scale_check: ScaleCheck | None = None
     absorption: AbsorptionFactors | None = None
     no_absorption: str = ""
     doubts: Doubts = field(default_factory=Doubts)

@@ -143,3 +143,27 @@ def test_a_container_of_an_unknown_material_is_refused():
     odd = replace(IN_KAPTON, sample=replace(IN_KAPTON.sample, container=container))
     with pytest.raises(DataError, match="does not exist"):
         take_off(Recipe(packing=0.5), patterns(), odd)
+
+
+def test_a_scale_that_the_containers_own_peaks_deny_is_a_doubt():
+    rng = np.random.default_rng(5)
+    q = np.linspace(0.5, 20.0, 4000)
+    peaks = 30 * np.exp(-(((q[:, None] - np.arange(2, 9)) / 0.03) ** 2)).sum(axis=1)
+    wall = 40 * np.exp(-q / 3) + 2 + peaks
+    smooth = 100 * np.exp(-q / 8) + 5
+    noise = np.full(len(q), 0.05)
+    container = Background("container", wall, noise, monitor=1000.0)
+    measured = Patterns(
+        q=q,
+        intensity=(smooth + wall + 0.05 * rng.normal(size=len(q)))[None],
+        sigma=noise[None],
+        monitor=np.array([1000.0]),
+        background=container,
+    )
+    good = take_off(Recipe(), measured)
+    assert good.doubts == {}
+    assert good.scale_check.estimate == pytest.approx(1, abs=0.01)
+    off = take_off(Recipe(), replace(measured, background=replace(container, monitor=900.0)))
+    assert "is wrong: the container's sharp features say" in off.doubts["background"][0]
+    unknown = take_off(Recipe(), replace(measured, monitor=None))
+    assert (unknown.scaled_by, unknown.doubts) == ("nothing", {})  # they bear it out
