@@ -159,13 +159,13 @@ class Recipe(BaseModel):
     rpoly: float = Field(
         default=0.9, gt=0, le=10, title="rpoly (Å)", description="Below that, r is background."
     )
-    residual: float = Field(
-        default=0.0,
+    residual: float | None = Field(
+        default=None,
         ge=0,
         le=2,
         title="Residual (Å)",
         description="Of the absolute mode: up to that distance, what corrections left may vary; 0: "
-        "a constant.",
+        "a constant. Empty: the least that the line at low r allows.",
     )
     qmin: float | None = Field(
         default=None, ge=0, title="Q from (1/Å)", description="Empty: where the pattern begins."
