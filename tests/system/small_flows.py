@@ -49,8 +49,10 @@ def claim_and_hold(path: Path, dataset: UUID) -> None:
 def claim_and_lock(path: Path, dataset: UUID) -> None:
     """Claim a run of a dataset, and stay in the middle of a transaction that holds its rows."""
     rows = text("SELECT id FROM run WHERE dataset_id = :dataset FOR UPDATE")
-    with reduction("ct-reduction", dataset, Recipe(), "a test", None):
-        with engine_from_environment().connect() as connection:
-            connection.execute(rows, {"dataset": dataset})
-            path.write_text(f"{time.time()} {os.getpid()}")
-            time.sleep(600)
+    with (
+        reduction("ct-reduction", dataset, Recipe(), "a test", None),
+        engine_from_environment().connect() as connection,
+    ):
+        connection.execute(rows, {"dataset": dataset})
+        path.write_text(f"{time.time()} {os.getpid()}")
+        time.sleep(600)
