@@ -9,7 +9,7 @@ integral condition of J. Krogh-Moe, Acta Cryst. 9, 951 (1956) and N. Norman, Act
 comparison.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +18,12 @@ from tasks.errors import DataError
 from tasks.pdf.composition import Composition
 from tasks.pdf.fourier import sine_matrix
 from tasks.pdf.scattering import compton, mean_form_factor, mean_square_form_factor
-from tasks.pdf.structure_function import StructureFunction, check_range, known_bins
+from tasks.pdf.structure_function import (
+    StructureFunction,
+    chebyshev,
+    check_range,
+    known_bins,
+)
 from tasks.pdf.tables import F, atomic_number
 
 Normalisation = Literal["low_r", "krogh_moe_norman", "high_q"]
@@ -140,12 +145,9 @@ def absolute(
     square = mean_form_factor(composition, axis, resonant) ** 2
     known = mean_square_form_factor(composition, axis, resonant)
     known = known + compton(composition, axis, wavelength, power)
-    for allowed in _RESIDUALS if residual is None else (residual,):
-        slow = _slow_terms(axis, allowed) * axis / square
-        terms = _Terms(axis, axis / square, axis * known / square, slow)
-        found = normalise(terms, block, variance, rho, bound)
-        if np.median(found.misfit) < _GOOD:
-            break
+    fixed = _Terms(axis, axis / square, axis * known / square, axis[None] / square)
+    allowed = _RESIDUALS if residual is None else (residual,)
+    terms, found, used = _stiffest(fixed, block, variance, rho, bound, allowed)
     alpha = found.alpha if normalisation == "low_r" else getattr(found, normalisation)
     _refuse_impossible(alpha)
     f = (block * terms.per_square - found.slow @ terms.slow) / alpha[:, None] - terms.known
@@ -153,7 +155,7 @@ def absolute(
     details = _report(found, alpha) | {
         "number_density": rho,
         "shortest": bound,
-        "residual": allowed,
+        "residual": used,
         "power": power,
         "normalisation": normalisation,
     }
@@ -192,7 +194,7 @@ def normalise(terms: _Terms, block: F, variance: F, rho: float, bound: float) ->
     wanted = terms.known @ operator + line
     model = np.vstack([wanted, terms.slow @ operator])
     size = np.linalg.norm(model, axis=1)
-    inverse = np.linalg.pinv(model / size[:, None]) / size
+    inverse = np.asarray(np.linalg.pinv(model / size[:, None]), dtype=float) / size
     from_data = terms.per_square[:, None] * (operator @ inverse)
     found = block @ from_data
     alpha, slow = found[:, 0], found[:, 1:]
@@ -210,10 +212,24 @@ def normalise(terms: _Terms, block: F, variance: F, rho: float, bound: float) ->
     )
 
 
-def _slow_terms(q: F, residual: float) -> F:
-    """Polynomials that carry no feature beyond a distance; shape (terms, bins)."""
-    x = 2 * (q - q[0]) / (q[-1] - q[0]) - 1
-    return np.polynomial.chebyshev.chebvander(x, round(residual * (q[-1] - q[0]) / np.pi)).T
+def _stiffest(
+    terms: _Terms, block: F, variance: F, rho: float, bound: float, allowed: tuple[float, ...]
+) -> tuple[_Terms, Normalised, float]:
+    """Allow the slow rest more and more, until the patterns lie on the line."""
+    for distance in allowed[:-1]:
+        tried = _with_rest(terms, distance)
+        found = normalise(tried, block, variance, rho, bound)
+        if np.median(found.misfit) < _GOOD:
+            return tried, found, distance
+    last = _with_rest(terms, allowed[-1])
+    return last, normalise(last, block, variance, rho, bound), allowed[-1]
+
+
+def _with_rest(terms: _Terms, distance: float) -> _Terms:
+    """Let the rest be a polynomial that carries no feature beyond a distance."""
+    count = 1 + round(distance * (terms.q[-1] - terms.q[0]) / np.pi)
+    slow = np.ascontiguousarray(chebyshev(terms.q, count).T) * terms.per_square
+    return replace(terms, slow=slow)
 
 
 def _damped(q: F, r: F, width: float) -> F:

@@ -260,7 +260,7 @@ class _Cylinder:
         angles = np.linspace(np.min(two_theta), np.max(two_theta), _ANGLES)
         azimuths = (np.arange(_AZIMUTHS) + 0.5) * np.pi / 2 / _AZIMUTHS
         mean = [np.mean([self._out(points, weight, t, p) for p in azimuths]) for t in angles]
-        return _spline(angles, np.array(mean), two_theta)
+        return _spline(angles, np.array(mean, dtype=float), two_theta)
 
     def _out(self, points: Points, weight: F, two_theta: float, azimuth: float) -> float:
         """Share that leaves at an angle; azimuth 0 is across the axis."""

@@ -145,7 +145,9 @@ def refuse_negative(
     for width in (each for each in _WINDOWS if each <= len(axis)):
         mean = _moving(values, width)
         spread = np.sqrt(_moving(noise**2, width) / width + _moving(systematic, width) ** 2)
-        below = (mean < -_SURE * spread) & (_moving(1.0 * (values < 0), width) >= _SHARE)
+        below = (mean < -_SURE * spread) & (
+            _moving(np.asarray(values < 0, dtype=float), width) >= _SHARE
+        )
         if below.any():
             frame, first = (int(each[0]) for each in np.nonzero(below))
             _refuse(frame, axis[first], axis[first + width - 1])

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.pdf.structure_function import known_bins
+from tasks.pdf.structure_function import chebyshev, known_bins
 from tasks.pdf.tables import F
 
 _STRETCH = 0.36  # 1/Å
@@ -128,7 +128,7 @@ def _stretches(q: F, both: F, variance: F, stated: float) -> list[_Stretch]:
         cut = slice(*np.searchsorted(q, [low, low + _STRETCH]))
         if len(q[cut]) < _FEWEST or not np.all(variance[:, cut] > 0):
             continue
-        smooth = np.polynomial.legendre.legvander(2 * (q[cut] - low) / _STRETCH - 1, _TERMS[1] - 1)
+        smooth = chebyshev(q[cut], _TERMS[1])
         part = _Stretch(smooth, *both[:, cut], *variance[:, cut])
         tried.append((_score(part, stated, np.ones(len(smooth)), _TERMS[0])[1], float(low), part))
     chosen: list[tuple[float, _Stretch]] = []

@@ -8,6 +8,8 @@ and shapes of peaks are right, amplitudes are not absolute. The details are thos
 F(Q) as published with known data; it is compatible with PDFgetX3, not the same program.
 """
 
+import math
+
 import numpy as np
 
 from tasks.algorithm import Inputs, algorithm
@@ -15,7 +17,13 @@ from tasks.arrays import Array, Host, namespace, to_host
 from tasks.errors import DataError
 from tasks.pdf.composition import Composition
 from tasks.pdf.scattering import mean_form_factor, mean_square_form_factor
-from tasks.pdf.structure_function import StructureFunction, check_range, known_bins, resample
+from tasks.pdf.structure_function import (
+    StructureFunction,
+    chebyshev,
+    check_range,
+    known_bins,
+    resample,
+)
 from tasks.pdf.tables import F
 
 
@@ -65,7 +73,7 @@ def compatible(
     check_range(axis, qmin, qmaxinst)
     measured = axis[axis <= qmaxinst + (axis[-1] - axis[-2]) / 2]
     step = qstep or (measured[-1] - measured[0]) / (len(measured) - 1)
-    grid = step * np.arange(np.ceil(qmin / step - 1e-9), np.floor(qmaxinst / step + 1e-9) + 1)
+    grid = _multiples(float(step), qmin, qmaxinst)
     values, variance = resample(axis, block, variance, grid)
     square = mean_form_factor(composition, grid) ** 2
     ratio, target = values / square, mean_square_form_factor(composition, grid) / square
@@ -76,6 +84,12 @@ def compatible(
     details = {"a": scale, "nf": terms, "w": terms % 1, "rpoly": rpoly, "qstep": float(step)}
     s, s_sigma = 1 + f / grid, f_sigma / grid
     return StructureFunction(grid, s, s_sigma, f, f_sigma, "compatible", details)
+
+
+def _multiples(step: float, low: float, high: float) -> F:
+    """Multiples of a step from `low` to `high`."""
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return step * np.arange(first, last + 1, dtype=np.float64)
 
 
 def polynomial_terms(q: Host, rpoly: float) -> float:
@@ -111,9 +125,7 @@ def remove_polynomial(q: Array, f: Array, rpoly: float) -> Array:
 
 def _basis(grid: Host, terms: int) -> Host:
     """Orthonormal columns of which the first n span Q times a polynomial of n terms."""
-    x = 2 * (grid - grid[0]) / (grid[-1] - grid[0]) - 1
-    columns = grid[:, None] * np.polynomial.chebyshev.chebvander(x, terms - 1)
-    return np.linalg.qr(columns)[0]
+    return np.linalg.qr(grid[:, None] * chebyshev(grid, terms))[0]
 
 
 def _scale(ratio: F, target: F) -> F:

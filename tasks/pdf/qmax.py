@@ -76,6 +76,6 @@ def _running_mean(values: F, width: int) -> F:
     """Average over up to `width` neighbours, fewer at the ends."""
     half = max(width // 2, 1)
     sums = np.cumsum(np.pad(values, ((0, 0), (1, 0))), axis=1)
-    place = np.arange(values.shape[1])
+    place = np.arange(values.shape[1], dtype=np.int64)
     low, high = np.maximum(place - half, 0), np.minimum(place + half + 1, values.shape[1])
     return (sums[:, high] - sums[:, low]) / (high - low)

@@ -35,7 +35,7 @@ def form_factors(
 
 def mean_form_factor(composition: Composition, q: F, wavelength: float | None = None) -> F:
     """Return <f>, shape (bins,): the modulus of the mean amplitude."""
-    return np.abs(composition.mean(form_factors(composition, q, wavelength)))
+    return np.abs(composition.fractions @ form_factors(composition, q, wavelength))
 
 
 def mean_square_form_factor(composition: Composition, q: F, wavelength: float | None = None) -> F:

@@ -42,6 +42,12 @@ class StructureFunction:
     details: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
+def chebyshev(q: F, terms: int) -> F:
+    """Return polynomials over the range of Q, shape (bins, terms)."""
+    x = 2 * (q - q[0]) / (q[-1] - q[0]) - 1
+    return np.asarray(np.polynomial.chebyshev.chebvander(x, terms - 1), dtype=float)
+
+
 def known_bins(q: F, intensity: F, sigma: F | None) -> tuple[F, F, F]:
     """
     Keep the bins that all frames know; a missing sigma becomes zero.

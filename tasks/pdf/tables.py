@@ -49,7 +49,7 @@ def form_factor(element: str, q: F) -> F:
 
 
 def dispersion(element: str, wavelength: float) -> complex:
-    """Return f' + i f'' at a wavelength in Å, electrons, as C. T. Chantler (2000) tabulates them."""
+    """Return f' + i f'' at a wavelength in Å, electrons (tables of C. T. Chantler, 2000)."""
     energy = _energy(wavelength) * 1000
     tables = xraydb()
     return complex(tables.f1_chantler(element, energy), tables.f2_chantler(element, energy))

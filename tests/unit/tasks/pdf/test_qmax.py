@@ -15,7 +15,7 @@ def curve(rng, noise, frames=1, damping=0.006):
 
 def test_it_is_where_the_noise_takes_over():
     rng = np.random.default_rng(1)
-    f, sigma, signal = curve(rng, 0.02)
+    f, sigma, _ = curve(rng, 0.02)
     rmax, step = 30.0, Q[1] - Q[0]
     power = 1.5 * np.exp(-0.012 * Q**2)  # of the three shells, averaged over their phases
     floor = sigma[0] ** 2 * step / (np.pi / rmax)
