@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from infra.simulator.pdf import debye, factors, materials
 from tasks.pdf.absolute import absolute
 from tasks.pdf.absorption import capillary, linear_attenuation
 from tasks.pdf.background import refuse_negative, subtract_background
@@ -214,6 +215,30 @@ def test_the_constant_is_the_fluorescence_of_lanthanum():
     )
     print(f"constant {constant:.0f} e.u. per atom, all else {atoms[0]:.0f} at 12 1/Å")
     assert 200 < constant < 550
+
+
+@pytest.mark.parametrize("name", ["NICKEL", "CERIA", "SILICA", "SILICON", "HEXABORIDE"])
+def test_the_amplitude_is_absolute_for_crystals_and_a_glass(name):
+    """Ideal intensities by the simulator's own form factors, with a constant of fluorescence."""
+    material, q = getattr(materials, name), np.arange(0.5, 24, 0.009)
+    formula = material.formula
+    free = debye.coherent(material, q, 0.1671) + factors.compton(formula, q, 0.1671)
+    s = debye.structure_factor(material, q, 0.1671)
+    found = absolute(
+        q,
+        0.2 * (free + 40),
+        None,
+        parse(formula),
+        wavelength=0.1671,
+        density=material.density,
+        qmin=0.75,
+        qmax=22.0,
+    )
+    wanted = np.interp(found.q, q, s) - 1
+    amplitude = float((found.s[0] - 1) @ wanted / (wanted @ wanted))
+    ways = found.details["alpha_disagreement"][0]
+    print(f"{formula}: amplitude {amplitude:.4f}, ways to alpha differ by {ways:.1%}")
+    assert amplitude == pytest.approx(1, abs=0.02)
 
 
 def test_qmax_from_the_noise_is_sensible():
