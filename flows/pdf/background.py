@@ -110,7 +110,7 @@ def _scale(
         f"background is taken off with a scale of {through.mean():.3g}. If that is wrong, set "
         "background_scale."
     )
-    return _Scale(through, f"nothing{word}", {"background": (told,)})
+    return _Scale(through, f"no monitor{word}", {"background": (told,)})
 
 
 def _check(
