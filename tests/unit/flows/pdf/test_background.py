@@ -166,4 +166,4 @@ def test_a_scale_that_the_containers_own_peaks_deny_is_a_doubt():
     off = take_off(Recipe(), replace(measured, background=replace(container, monitor=900.0)))
     assert "is wrong: the container's sharp features say" in off.doubts["background"][0]
     unknown = take_off(Recipe(), replace(measured, monitor=None))
-    assert (unknown.scaled_by, unknown.doubts) == ("nothing", {})  # they bear it out
+    assert (unknown.scaled_by, unknown.doubts) == ("no monitor", {})  # they bear it out
