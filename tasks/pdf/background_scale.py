@@ -25,6 +25,9 @@ _CLEAR = 16.0  # how much a stretch must know of the scale, (scale / sigma)²
 _FEWEST = 8  # bins in a stretch
 _CUTOFF = 4.685  # of the biweight, in sigmas
 _STEPS = 30
+# Absorption shapes the peaks of a filled container a little otherwise than those of an empty one:
+# in simulated capillaries estimates without noise were off by 0.1 to 0.3 %.
+_MODEL = 0.005
 _WRONG = 1.96  # sigmas: one right scale in twenty is called wrong
 _PLAIN = 3.0  # sigmas that are asked for where the check knows little
 _USEFUL = 0.0139  # relative sigma that finds a scale 5 % off in 95 of 100: 0.05 / (1.96 + 1.64)
@@ -139,11 +142,12 @@ def _stretches(q: F, both: F, variance: F, stated: float) -> list[_Stretch]:
 
 
 def _robust(parts: list[_Stretch], stated: float) -> tuple[float, float]:
-    """Widen the uncertainty by what a richer polynomial changes beyond its own noise."""
+    """Widen the uncertainty by what a richer polynomial changes, and by what no fit can know."""
     (scale, spread), (other, wider) = (_fit(parts, stated, terms) for terms in _TERMS)
     beyond = (other - scale) ** 2
     by_noise = max(wider**2 - spread**2, 0.0)
-    return scale, float(np.hypot(spread, np.sqrt(beyond) if beyond > 4 * by_noise else 0.0))
+    changed = beyond if beyond > 4 * by_noise else 0.0
+    return scale, float(np.sqrt(spread**2 + changed + (_MODEL * scale) ** 2))
 
 
 def _fit(parts: list[_Stretch], stated: float, terms: int) -> tuple[float, float]:

@@ -37,7 +37,7 @@ QMIN, QMAX = 0.85, 24.0
 R = np.arange(0.5, 30.005, 0.01)
 NEIGHBOURS = 1.5  # Å: what lies below fixes the absolute scale, whose noise no sigma of G(r) has
 REST = {"Ni": 0.05, "CeO2": 0.03, "SiO2 glass": 0.13}  # of G(r), 1.4 to 10 Å, beside amplitude
-FALSE_ALARMS = 0.3
+FALSE_ALARMS = 0.05
 """Of the check on a background's scale. It should be 0.05; but once the noise is small (0.1 % of
 the scale), slopes of the sample's own lines move the estimate by 0.1 to 0.3 %, which the stated
 sigma does not hold."""
