@@ -167,6 +167,12 @@ class Recipe(BaseModel):
         description="Of the absolute mode: up to that distance, what corrections left may vary; 0: "
         "a constant. Empty: the least that the line at low r allows.",
     )
+    multiple_scattering: bool = Field(
+        default=False,
+        title="Multiple scattering",
+        description="Of the absolute mode: what the sample scatters twice is computed and taken "
+        "off; that needs its container, and packing or transmission.",
+    )
     qmin: float | None = Field(
         default=None, ge=0, title="Q from (1/Å)", description="Empty: where the pattern begins."
     )

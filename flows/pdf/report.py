@@ -15,7 +15,7 @@ from flows.reduction import Reduction
 from tasks.pdf.structure_fit import StructureFit
 
 LEFT_OUT_SHOWN = 50
-_TELLING = ("a", "alpha", "alpha_disagreement", "low_r_misfit")
+_TELLING = ("a", "alpha", "alpha_disagreement", "low_r_misfit", "double_share")
 
 
 def watched(transformed: Transformed) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from flows.pdf.multiple_scattering import twice_scattered
 from flows.pdf.recipe import Mode, Recipe
 from flows.pdf.types import Corrected, Curves, Floats, Opened, Transformed
 from tasks.errors import DataError
@@ -32,8 +33,9 @@ def to_curves(recipe: Recipe, opened: Opened, corrected: Corrected) -> Transform
     curves: list[Curves] = []
     notes: list[str] = []
     qmax = recipe.qmax
+    twice, missing = twice_scattered(recipe, opened, corrected)
     for mode in dict.fromkeys(recipe.modes):
-        found = _structure(mode, recipe, opened, composition, corrected)
+        found = _structure(mode, recipe, opened, composition, corrected, twice)
         if isinstance(found, str):
             notes.append(found)
             continue
@@ -41,11 +43,17 @@ def to_curves(recipe: Recipe, opened: Opened, corrected: Corrected) -> Transform
         curves.append(_curves(mode, recipe, found, qmax))
     if not curves:
         return Transformed(ends_at=notes[0].rstrip("."), doubts={"composition": tuple(notes)})
-    return Transformed(tuple(curves), notes=tuple(notes), doubts={"transform": _doubts(curves)})
+    doubts = {"transform": (*missing, *_doubts(curves))}
+    return Transformed(tuple(curves), notes=tuple(notes), doubts=doubts)
 
 
 def _structure(
-    mode: Mode, recipe: Recipe, opened: Opened, composition: Composition, corrected: Corrected
+    mode: Mode,
+    recipe: Recipe,
+    opened: Opened,
+    composition: Composition,
+    corrected: Corrected,
+    twice: Floats | float,
 ) -> StructureFunction | str:
     """Return S(Q) of the merged pattern and of each frame, or why there is none in this mode."""
     qmin, qmaxinst = _range(recipe, corrected)
@@ -75,6 +83,7 @@ def _structure(
             qmin=qmin,
             qmax=qmaxinst,
             transmitted=1.0 if absorbed is None else absorbed.s_sc,
+            twice=twice,
             residual=recipe.residual,
         )
     except DataError as error:  # the compatible mode may stand all the same

@@ -2,11 +2,11 @@
 S(Q) in electron units: every part of the intensity is computed or bounded.
 
 An intensity free of its background is alpha (<f²> + Compton + Q-dependent signal) + the rest that
-varies slowly: fluorescence, multiple scattering, what the corrections left. Alpha is found where
-the signal is known: below the shortest distance, G(r) is the straight line -4 pi rho0 r. The
-integral condition of J. Krogh-Moe, Acta Cryst. 9, 951 (1956) and N. Norman, Acta Cryst. 10, 370
-(1957) is that line's slope at r = 0, and the level at high Q the oldest way; both are computed for
-comparison.
+varies slowly: fluorescence, what corrections left, multiple scattering unless it is given. Alpha is
+found where the signal is known: below the shortest distance, G(r) is the straight line
+-4 pi rho0 r. The integral condition of J. Krogh-Moe, Acta Cryst. 9, 951 (1956) and N. Norman, Acta
+Cryst. 10, 370 (1957) is that line's slope at r = 0, and the level at high Q the oldest way; both
+are computed for comparison.
 """
 
 from dataclasses import dataclass, replace
@@ -82,6 +82,7 @@ def absolute(
     qmin: float,
     qmax: float,
     transmitted: F | float = 1.0,
+    twice: F | float = 0.0,
     shortest: float | None = None,
     residual: float | None = None,
     normalisation: Normalisation = "low_r",
@@ -105,6 +106,9 @@ def absolute(
         Range that is used and returned, 1/Å.
     transmitted
         Share of the scattering that leaves the sample, (bins,), from `tasks.pdf.absorption`.
+    twice
+        What is scattered twice, per atom in electron units, (bins,), from
+        `tasks.pdf.multiple_scattering`; it is subtracted as Compton scattering is.
     shortest
         Distance below which there are no neighbours, Å; by default shorter than any bond of the
         elements.
@@ -126,7 +130,8 @@ def absolute(
         On the bins of the data, so that bins do not share noise. ``details``: ``alpha``, the
         fields of `Normalised`, ``alpha_disagreement`` of the three ways relative to alpha, all
         (frames,); ``slow`` (frames, terms); ``number_density``, ``shortest``, ``residual``,
-        ``power``. The uncertainty of alpha is common to all bins and not in ``s_sigma``.
+        ``power``; ``double_share``, of `twice` beside what free atoms scatter once, the mean over
+        the range. The uncertainty of alpha is common to all bins and not in ``s_sigma``.
 
     Raises
     ------
@@ -145,6 +150,8 @@ def absolute(
     square = mean_form_factor(composition, axis, resonant) ** 2
     known = mean_square_form_factor(composition, axis, resonant)
     known = known + compton(composition, axis, wavelength, power)
+    second = np.interp(axis, q, np.broadcast_to(np.asarray(twice, dtype=float), np.shape(q)))
+    share, known = float(np.mean(second / known)), known + second
     fixed = _Terms(axis, axis / square, axis * known / square, axis[None] / square)
     allowed = _RESIDUALS if residual is None else (residual,)
     terms, found, used = _stiffest(fixed, block, variance, rho, bound, allowed)
@@ -157,6 +164,7 @@ def absolute(
         "shortest": bound,
         "residual": used,
         "power": power,
+        "double_share": share,
         "normalisation": normalisation,
     }
     return StructureFunction(axis, 1 + f / axis, f_sigma / axis, f, f_sigma, "absolute", details)
