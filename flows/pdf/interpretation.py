@@ -1,13 +1,24 @@
-"""What the curves say: structures, and how the frames of a series are alike."""
+"""What the curves say: structures, the order in a liquid, and how the frames of a series differ."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from flows.pdf import series_phases
+from flows.pdf.liquid import understand
 from flows.pdf.recipe import Recipe
-from flows.pdf.structures import fit_structures
-from flows.pdf.types import Corrected, Curves, Interpreted, Opened, Parts, Transformed
+from flows.pdf.structures import Fitted, fit_structures
+from flows.pdf.types import (
+    Corrected,
+    Curves,
+    Interpreted,
+    Opened,
+    Parts,
+    SeriesPhases,
+    Transformed,
+)
 from tasks.errors import DataError
 from tasks.pdf.fourier import to_gr
 from tasks.pdf.nmf import components
@@ -23,7 +34,7 @@ def interpret(
     transformed: Transformed,
     folders: Sequence[Path],
 ) -> Interpreted:
-    """Fit structures to the merged G(r), and compare the frames with one another."""
+    """Fit structures, count a liquid's neighbours, and compare the frames with one another."""
     curves = transformed.first
     if curves is None:
         return Interpreted()
@@ -36,15 +47,37 @@ def interpret(
     notes = fitted.notes
     if isinstance(parts, str):
         parts, notes = None, (*notes, parts)
+    phases = _phases(recipe, fitted, curves, frames, folders)
+    if phases is not None:
+        notes = (*notes, *series_phases.notes(phases, len(frames)))
+    liquid, unclear = understand(recipe, opened, transformed) if recipe.liquid else (None, ())
     return Interpreted(
         fits=fitted.fits,
         structure=fitted.said,
         frames=frames,
         similarity=similarity,
         parts=parts,
+        phases=phases,
+        liquid=liquid,
         notes=notes,
-        doubts={"structure": fitted.doubts},
+        doubts={
+            "structure": fitted.doubts + (series_phases.doubts(phases) if phases else ()),
+            "transform": unclear,
+        },
     )
+
+
+def _phases(
+    recipe: Recipe,
+    fitted: Fitted,
+    curves: Curves,
+    frames: NDArray[np.int64],
+    folders: Sequence[Path],
+) -> SeriesPhases | None:
+    """Fit phases frame by frame, if they could be fitted to the merged curve."""
+    if not fitted.fits or not series_phases.are_asked_for(recipe, curves):
+        return None
+    return series_phases.fit_series_phases(recipe, curves, frames, folders)
 
 
 def _parts(recipe: Recipe, curves: Curves) -> Parts | str:

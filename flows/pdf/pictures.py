@@ -1,11 +1,21 @@
-"""The pictures of a total-scattering run: image, I(Q), F(Q), G(r), and what a series shows."""
+"""The pictures of a total-scattering run: image, I(Q), F(Q), G(r), and what they say."""
 
 import numpy as np
 
 from flows.pdf.recipe import Recipe
 from flows.pdf.report import name_of
-from flows.pdf.types import Curves, Image, Interpreted, Opened, Parts, Result
+from flows.pdf.types import (
+    Curves,
+    Image,
+    Interpreted,
+    Liquid,
+    Opened,
+    Parts,
+    Result,
+    SeriesPhases,
+)
 from flows.reduction import Reduction
+from tasks.pdf.finding_pictures import draw_liquid, draw_phases
 from tasks.pdf.pictures import (
     draw_heat_map,
     draw_image,
@@ -42,6 +52,10 @@ def draw(run: Reduction, recipe: Recipe, result: Result) -> list[str]:
         drawn.append(_similarity(run, found, found.similarity))
     if curves is not None and found.parts is not None:
         drawn.append(_parts(run, found, curves, found.parts))
+    if found.phases is not None and len(found.phases.frames):
+        drawn.append(_phases(run, found.phases))
+    if found.liquid is not None:
+        drawn.append(_liquid(run, result, found.liquid))
     return drawn
 
 
@@ -144,3 +158,28 @@ def _parts(run: Reduction, found: Interpreted, curves: Curves, parts: Parts) -> 
         f"{run.claim.dataset_name}   components of F(Q), as G(r)",
     )
     return "components.png"
+
+
+def _phases(run: Reduction, phases: SeriesPhases) -> str:
+    draw_phases(
+        run.output("phases.png", "preview", PNG),
+        phases.frames,
+        phases.mass,
+        phases.mass_sigma,
+        phases.names,
+        f"{run.claim.dataset_name}   phases fitted to G(r)",
+    )
+    return "phases.png"
+
+
+def _liquid(run: Reduction, result: Result, liquid: Liquid) -> str:
+    after = liquid.normalising
+    draw_liquid(
+        run.output("liquid.png", "preview", PNG),
+        liquid.radial,
+        (liquid.measured_q, liquid.measured_s),
+        (after.q, after.s) if after else None,
+        liquid.shell,
+        f"{run.claim.dataset_name}   {result.opened.sample.formula}, Q to {liquid.qmax:.2f} 1/Å",
+    )
+    return "liquid.png"

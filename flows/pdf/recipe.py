@@ -204,6 +204,12 @@ class Recipe(BaseModel):
         title="Mixture",
         description="The structures are phases of one sample and are fitted together.",
     )
+    liquid: bool = Field(
+        default=False,
+        title="Liquid or glass",
+        description="Tell g(r), T(r), the radial distribution function and the first shell of "
+        "neighbours; needs the absolute mode and the density.",
+    )
     fit_from: float = Field(default=1.5, ge=0, title="Fit from (Å)", description="Of structures.")
     fit_to: float = Field(default=20.0, gt=0, title="Fit to (Å)", description="Of structures.")
     qdamp: float = Field(

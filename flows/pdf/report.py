@@ -9,7 +9,7 @@ import numpy as np
 
 from flows import artifacts
 from flows.pdf.recipe import Recipe
-from flows.pdf.types import Curves, Opened, Result, Transformed
+from flows.pdf.types import Curves, Liquid, Opened, Result, SeriesPhases, Transformed
 from flows.pdf.verdict import judgement
 from flows.reduction import Reduction
 from tasks.pdf.structure_fit import StructureFit
@@ -87,7 +87,49 @@ def _interpreted(result: Result) -> dict[str, Any]:
         figures["components"] = found.parts.count
     if found.similarity is not None:
         figures["least_correlation"] = _figure(float(found.similarity.min()))
+    if found.phases is not None and len(found.phases.frames):
+        figures["phases"] = _shares(found.phases)
+    if found.liquid is not None:
+        figures["liquid"] = liquid_figures(found.liquid)
     return figures
+
+
+def _shares(phases: SeriesPhases) -> dict[str, Any]:
+    """Return the shares of the mass in the first and the last frame."""
+    figures: dict[str, Any] = {"frames": len(phases.frames), "failed": len(phases.failed)}
+    for name, row in (("first", 0), ("last", -1)):
+        figures[f"{name}_frame"] = int(phases.frames[row])
+        figures[name] = {
+            phase: _measured(value, sigma)
+            for phase, value, sigma in zip(
+                phases.names, phases.mass[row], phases.mass_sigma[row], strict=True
+            )
+        }
+    return figures
+
+
+def liquid_figures(liquid: Liquid) -> dict[str, Any]:
+    """Return the first peak, the neighbours counted in two ways, and how S(Q) was normalised."""
+    figures: dict[str, Any] = {
+        "atoms_per_cubic_angstrom": _figure(liquid.radial.number_density, 5),
+    }
+    shell, after = liquid.shell, liquid.normalising
+    if shell is not None:
+        figures["first_peak_angstrom"] = _measured(shell.peak, shell.peak_sigma)
+        figures["minimum_angstrom"] = _figure(shell.minimum)
+        figures["neighbours_to_minimum"] = _measured(shell.to_minimum, shell.to_minimum_sigma)
+        figures["neighbours_symmetric"] = _measured(shell.symmetric, shell.symmetric_sigma)
+    if after is not None:
+        figures["iterations"] = after.iterations
+        figures["converged"] = after.converged
+        figures["nothing_below_angstrom"] = _figure(after.r_min)
+        figures["low_r_misfit_before"] = _figure(after.before)
+        figures["low_r_misfit_after"] = _figure(after.after)
+    return figures
+
+
+def _measured(value: float, sigma: float) -> dict[str, float | None]:
+    return {"value": _figure(value, 5), "sigma": _figure(sigma, 3)}
 
 
 def _fitted(fit: StructureFit) -> dict[str, Any]:
@@ -221,6 +263,20 @@ def _table(run: Reduction, result: Result) -> list[tuple[str, Any]]:
             (f"{name} of {name_of(fit)}", f"{value:.6g} ± {fit.sigma[name]:.2g}")
             for name, value in fit.parameters.items()
         ]
+    return rows + _found_rows(result)
+
+
+def _found_rows(result: Result) -> list[tuple[str, Any]]:
+    phases, liquid = result.interpreted.phases, result.interpreted.liquid
+    rows: list[tuple[str, Any]] = []
+    if phases is not None and len(phases.frames):
+        for number, name in enumerate(phases.names):
+            said = f"{phases.mass[0, number]:.1%} to {phases.mass[-1, number]:.1%}"
+            rows.append((f"mass of {name}, first to last frame", said))
+    if liquid is not None and liquid.shell is not None:
+        shell = liquid.shell
+        rows.append(("first peak (Å)", f"{shell.peak:.3f} ± {shell.peak_sigma:.3f}"))
+        rows.append(("neighbours", f"{shell.to_minimum:.2f} ± {shell.to_minimum_sigma:.2f}"))
     return rows
 
 

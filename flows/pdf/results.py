@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 
+from flows.pdf import series_phases
 from flows.pdf.recipe import Recipe
-from flows.pdf.report import transform_of
-from flows.pdf.types import Curves, Result
+from flows.pdf.report import liquid_figures, transform_of
+from flows.pdf.types import Curves, Liquid, Result
 from flows.reduction import Reduction
 from tasks.io.nxazint import Integration, write_nxazint1d
 from tasks.io.nxpdf import Along, Curve, write_nxpdf
-from tasks.io.pdf_text import Kind, write_columns
+from tasks.io.nxpdf import Kind as NexusKind
+from tasks.io.pdf_text import Kind, write_columns, write_table
 from tasks.io.powder import Facts
 
 HDF5, TEXT = "application/x-hdf5", "text/plain"
@@ -27,6 +29,7 @@ def write(run: Reduction, recipe: Recipe, result: Result) -> None:
         _write_nexus(run, named, recipe, result, curves)
         if len(result.corrected.frames) > 1:
             _write_series(run, named, recipe, result, curves)
+    _write_findings(run, stem, recipe, result)
 
 
 def _write_patterns(run: Reduction, stem: str, recipe: Recipe, result: Result) -> None:
@@ -79,26 +82,68 @@ def _write_curves(
 
 
 def _write_nexus(run: Reduction, stem: str, recipe: Recipe, result: Result, curves: Curves) -> None:
-    corrected = result.corrected
+    corrected, liquid = result.corrected, result.interpreted.liquid
+    found: dict[NexusKind, Curve] = {
+        "iq": Curve(corrected.q, corrected.merged, corrected.merged_sigma),
+        "sq": Curve(curves.q, curves.s, curves.s_sigma),
+        "fq": Curve(curves.q, curves.f, curves.f_sigma),
+        "gr": Curve(curves.r, curves.g, curves.g_sigma),
+    }
+    told: dict[str, Any] = {"transform": transform_of(recipe, curves)}
+    if liquid is not None and curves.mode == "absolute":
+        found |= _liquid_curves(liquid)
+        told["liquid"] = liquid_figures(liquid)
     write_nxpdf(
         run.output(f"{stem}_pdf.h5", "pdf", HDF5),
-        {
-            "iq": Curve(corrected.q, corrected.merged, corrected.merged_sigma),
-            "sq": Curve(curves.q, curves.s, curves.s_sigma),
-            "fq": Curve(curves.q, curves.f, curves.f_sigma),
-            "gr": Curve(curves.r, curves.g, curves.g_sigma),
-        },
-        _parameters(run, recipe, result) | {"transform": transform_of(recipe, curves)},
+        found,
+        _parameters(run, recipe, result) | told,
         _facts(run, result),
         inputs=[result.opened.data.path],
     )
 
 
+def _liquid_curves(liquid: Liquid) -> dict[NexusKind, Curve]:
+    radial, after = liquid.radial, liquid.normalising
+    found: dict[NexusKind, Curve] = {
+        "gofr": Curve(radial.r, radial.g, radial.g_sigma),
+        "tofr": Curve(radial.r, radial.t, radial.t_sigma),
+        "rdf": Curve(radial.r, radial.rdf, radial.rdf_sigma),
+    }
+    if after is not None:
+        found["sq_iterated"] = Curve(after.q, after.s)
+    return found
+
+
+def _write_findings(run: Reduction, stem: str, recipe: Recipe, result: Result) -> None:
+    """Write a liquid's functions, and the shares of phases along a series, as text."""
+    header, found = _header(run, recipe, result), result.interpreted
+    if found.liquid is not None:
+        radial, after = found.liquid.radial, found.liquid.normalising
+        header_of_liquid = header | {
+            "qmax": found.liquid.qmax,
+            "numberdensity": radial.number_density,
+            "iterations": after and after.iterations,
+            "converged": after and after.converged,
+        }
+        kinds: dict[Kind, tuple[Any, ...]] = {
+            "gofr": (radial.r, radial.g, radial.g_sigma),
+            "tofr": (radial.r, radial.t, radial.t_sigma),
+            "rdf": (radial.r, radial.rdf, radial.rdf_sigma),
+        }
+        for kind, columns in kinds.items():
+            path = run.output(f"{stem}.{kind}", "pattern", TEXT)
+            write_columns(path, kind, columns, header_of_liquid)
+    if found.phases is not None and len(found.phases.frames):
+        path = run.output(f"{stem}_phases.txt", "table", TEXT)
+        write_table(path, series_phases.columns(found.phases), header)
+
+
 def _write_series(
     run: Reduction, stem: str, recipe: Recipe, result: Result, curves: Curves
 ) -> None:
-    """Write the curves of every frame that counts."""
-    corrected = result.corrected
+    """Write the curves of every frame that counts; shares of phases beside those they are of."""
+    corrected, phases = result.corrected, result.interpreted.phases
+    fitted = phases is not None and len(phases.frames) and curves is result.transformed.first
     write_nxpdf(
         run.output(f"{stem}_series.h5", "series", HDF5),
         {
@@ -109,6 +154,7 @@ def _write_series(
         _parameters(run, recipe, result) | {"transform": transform_of(recipe, curves)},
         _facts(run, result),
         along=Along("frame", corrected.frames.astype(np.float64)),
+        tables={"phases": series_phases.table(phases)} if phases and fitted else None,
         inputs=[result.opened.data.path],
     )
 

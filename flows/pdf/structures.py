@@ -35,7 +35,7 @@ def fit_structures(
     if not recipe.structures:
         return Fitted()
     try:
-        sources = [_structure(given, folders) for given in recipe.structures]
+        sources = [structure_of(given, folders) for given in recipe.structures]
         return (_phases if recipe.mixture else _candidates)(recipe, sample, curves, sources)
     except DataError as error:
         return Fitted(doubts=(f"No structure was fitted: {error}",))
@@ -46,7 +46,12 @@ def _candidates(
 ) -> Fitted:
     elements = sample.composition.elements if sample.composition else ()
     choice = choose_candidate(
-        curves.r, curves.g, _sigma(curves), sources, elements=elements, **_options(recipe, curves)
+        curves.r,
+        curves.g,
+        _sigma(curves),
+        sources,
+        elements=elements,
+        **fit_options(recipe, curves),
     )
     tried = [each.fit for each in choice.ranking if each.fit is not None]
     if choice.chosen is None or choice.chosen.fit is None:
@@ -58,13 +63,14 @@ def _candidates(
 
 
 def _phases(recipe: Recipe, sample: Sample, curves: Curves, sources: Sequence[Crystal]) -> Fitted:
-    found = fit_phases(curves.r, curves.g, _sigma(curves), sources, **_options(recipe, curves))
+    found = fit_phases(curves.r, curves.g, _sigma(curves), sources, **fit_options(recipe, curves))
     shares = zip(found.names, found.mass, found.mass_sigma, strict=True)
     said = ", ".join(f"{share:.1%} ± {sigma:.1%} {name}" for name, share, sigma in shares)
     return Fitted((found.fit,), f"{said} of the mass", doubts=found.remarks)
 
 
-def _options(recipe: Recipe, curves: Curves) -> dict[str, Any]:
+def fit_options(recipe: Recipe, curves: Curves) -> dict[str, Any]:
+    """Return range and resolution of a fit as the recipe has them."""
     return {
         "qmax": curves.qmax,
         "rmin": recipe.fit_from,
@@ -79,7 +85,7 @@ def _sigma(curves: Curves) -> Floats | None:
     return curves.g_sigma if (curves.g_sigma[curves.r > 0] > 0).all() else None
 
 
-def _structure(given: str, folders: Sequence[Path]) -> Crystal:
+def structure_of(given: str, folders: Sequence[Path]) -> Crystal:
     """Read a structure; what comes as a text is called as its data block is."""
     block = _BLOCK.search(given)
     return read_structure(structure_source(given, folders), block[1] if block else "")

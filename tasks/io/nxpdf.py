@@ -1,6 +1,9 @@
 """
 Total scattering in one NeXus file: I(Q), S(Q), F(Q) and G(r), each an NXdata with its errors.
 
+Liquids have g(r), T(r) and the radial distribution function beside them; what was found frame by
+frame, such as shares of phases, is a table.
+
 There is no application definition for pair distribution functions; the curves are NXdata groups
 (https://manual.nexusformat.org/classes/base_classes/NXdata.html) beside an NXprocess that holds the
 parameters.
@@ -20,7 +23,7 @@ from tasks.io.nexus_groups import group, put, write_process
 from tasks.io.pdf.describe import HC
 from tasks.io.powder import F, Facts
 
-Kind = Literal["iq", "sq", "fq", "gr"]
+Kind = Literal["iq", "sq", "sq_iterated", "fq", "gofr", "tofr", "rdf", "gr"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,11 @@ class Labels:
 LABELS: dict[Kind, Labels] = {
     "iq": Labels("Q", "1/angstrom", "I", "arbitrary units", "Integrated intensity I(Q)"),
     "sq": Labels("Q", "1/angstrom", "S", "", "Total-scattering structure function S(Q)"),
+    "sq_iterated": Labels("Q", "1/angstrom", "S", "", "S(Q) normalised by G(r) at low r"),
     "fq": Labels("Q", "1/angstrom", "F", "1/angstrom", "Reduced structure function F(Q)"),
+    "gofr": Labels("r", "angstrom", "g", "", "Pair distribution function g(r)"),
+    "tofr": Labels("r", "angstrom", "T", "1/angstrom^2", "Total correlation function T(r)"),
+    "rdf": Labels("r", "angstrom", "RDF", "1/angstrom", "Radial distribution function"),
     "gr": Labels("r", "angstrom", "G", "1/angstrom^2", "Pair distribution function G(r)"),
 }
 
@@ -69,6 +76,31 @@ class Along:
     unit: str = ""
 
 
+@dataclass(frozen=True)
+class Table:
+    """
+    Quantities in rows and columns with names.
+
+    Attributes
+    ----------
+    title
+        What it holds.
+    row_name, rows
+        What the rows are of, and their numbers, (rows,).
+    column_name, columns
+        What the columns are of, and their names.
+    values
+        (rows, columns) or (rows,), by name; the first is the one to plot.
+    """
+
+    title: str
+    row_name: str
+    rows: F
+    column_name: str
+    columns: Sequence[str]
+    values: Mapping[str, F]
+
+
 def write_nxpdf(
     path: Path,
     curves: Mapping[Kind, Curve],
@@ -76,6 +108,7 @@ def write_nxpdf(
     facts: Facts | None = None,
     *,
     along: Along | None = None,
+    tables: Mapping[str, Table] | None = None,
     inputs: Sequence[str] = (),
 ) -> None:
     """
@@ -86,13 +119,15 @@ def write_nxpdf(
     path
         The file to write; it must not be there.
     curves
-        By kind; the last of I(Q), S(Q), F(Q), G(r) that is there is the default plot.
+        By kind; the last of them, G(r) if it is there, is the default plot.
     parameters
         Of the reduction.
     facts
         What is known about the sample and the beam.
     along
         What varies along a series.
+    tables
+        What was found beside the curves, by name.
     inputs
         Paths of the raw data.
 
@@ -114,6 +149,8 @@ def write_nxpdf(
         process["raw_files"] = list(inputs) or [""]
         for kind in kinds:
             _write(entry, kind, curves[kind], along)
+        for name, table in (tables or {}).items():
+            _write_table(entry, name, table)
 
 
 def _describe(entry: h5py.Group, facts: Facts) -> None:
@@ -154,3 +191,17 @@ def _write(entry: h5py.Group, kind: Kind, curve: Curve, along: Along | None) -> 
         data.attrs["axes"] = [along.name, labels.axis]
     else:
         data.attrs["axes"] = [".", labels.axis]
+
+
+def _write_table(entry: h5py.Group, name: str, table: Table) -> None:
+    shape = (len(table.rows), len(table.columns))
+    data = group(entry, name, "NXdata")
+    data.attrs["signal"] = next(iter(table.values))
+    data.attrs["axes"] = [table.row_name, table.column_name]
+    data["title"] = table.title
+    put(data, table.row_name, np.asarray(table.rows))
+    data[table.column_name] = list(table.columns)
+    for key, values in table.values.items():
+        if values.shape not in (shape, shape[:1]):
+            raise ValueError(f"{key} of {name} has {values.shape} values instead of {shape}")
+        put(data, key, values)

@@ -59,6 +59,8 @@ class Coordination:
     ----------
     peak, minimum
         Where the RDF has its first maximum and the minimum after it, Å.
+    peak_sigma
+        1 sigma of the place of the maximum, of the noise.
     to_minimum, to_minimum_sigma
         Area of the RDF up to the minimum. Sigma holds the noise, and that the minimum is known to
         half a resolution, pi/(2 Qmax), only.
@@ -76,6 +78,7 @@ class Coordination:
     to_minimum_sigma: float
     symmetric: float
     symmetric_sigma: float
+    peak_sigma: float
 
 
 def number_density(density: float, mean_mass: float) -> float:
@@ -158,14 +161,15 @@ def coordination(radial: RadialFunctions, *, qmax: float, low: float, high: floa
     first, first_noise = _area(radial, begin, peak, qmax)
     top = _refined(r, rdf, peak)
     first += (top - float(r[peak])) * float(rdf[peak])
-    where = float(rdf[peak]) * _place_sigma(radial, peak, qmax)
+    place_sigma = _place_sigma(radial, peak, qmax)
     return Coordination(
         peak=top,
         minimum=_refined(r, rdf, minimum),
         to_minimum=whole,
         to_minimum_sigma=math.hypot(whole_noise, half * float(rdf[minimum])),
         symmetric=2 * first,
-        symmetric_sigma=2 * math.hypot(first_noise, where),
+        symmetric_sigma=2 * math.hypot(first_noise, float(rdf[peak]) * place_sigma),
+        peak_sigma=place_sigma,
     )
 
 

@@ -164,6 +164,7 @@ def fit_series(
     cif: Crystal | Path | str | Sequence[Crystal | Path | str],
     *,
     done: Callable[[int], None] = lambda number: None,
+    failed: Callable[[int, DataError], None] | None = None,
     **options: Any,
 ) -> list[StructureFit]:
     """
@@ -182,20 +183,46 @@ def fit_series(
         As for `fit_structure`.
     done
         Called with the number of each pattern that is fitted.
+    failed
+        Called with the number of a pattern that cannot be fitted, and why; it is left out. Without
+        it the first such pattern ends the series.
+
+    Raises
+    ------
+    DataError
+        If the structure cannot be used, or a curve where nobody is told by `failed`.
     """
     crystals = as_crystals(cif)
     fits: list[StructureFit] = []
     start: StructureFit | None = None
     for number, g in enumerate(patterns):
         sigma = None if patterns_sigma is None else patterns_sigma[number]
-        fit = fit_structure(r, g, sigma, crystals, start=start, **options)
-        if start is not None and (not fit.good or fit.rw > _WORSE * start.rw):
-            anew = fit_structure(r, g, sigma, crystals, **options)
-            fit = min(fit, anew, key=lambda each: each.rw)
+        try:
+            fit = _from_before(r, g, sigma, crystals, start, options)
+        except DataError as error:
+            if failed is None:
+                raise
+            failed(number, error)
+            continue
         fits.append(fit)
         start = fit if fit.good else start
         done(number)
     return fits
+
+
+def _from_before(
+    r: F,
+    g: F,
+    sigma: F | None,
+    crystals: Sequence[Crystal],
+    start: StructureFit | None,
+    options: dict[str, Any],
+) -> StructureFit:
+    fit = fit_structure(r, g, sigma, crystals, start=start, **options)
+    if start is None or (fit.good and fit.rw <= _WORSE * start.rw):
+        return fit
+    anew = fit_structure(r, g, sigma, crystals, **options)
+    return min(fit, anew, key=lambda each: each.rw)
 
 
 def as_crystals(cif: Crystal | Path | str | Sequence[Crystal | Path | str]) -> list[Crystal]:
