@@ -65,6 +65,8 @@ def _foot(curves: Curves, shortest: float) -> tuple[float, float]:
     as far again.
     """
     r = curves.r[curves.r > 2 * np.pi / curves.qmax]
+    if not len(r) or r[-1] <= shortest:
+        raise DataError("G(r) ends before the first neighbours: set r_max beyond them.")
     smooth = to_gr(
         curves.q,
         curves.f[None],

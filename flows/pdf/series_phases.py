@@ -82,7 +82,10 @@ def notes(phases: SeriesPhases, frames: int) -> tuple[str, ...]:
     tried = len(phases.frames) + len(phases.failed)
     if tried == frames:
         return ()
-    return (f"Phases are fitted to {tried} of {frames} frames, evenly spread: each takes time.",)
+    return (
+        f"Phases are fitted to {tried} of {frames} frames, evenly spread: a fit takes "
+        "about a second.",
+    )
 
 
 def doubts(phases: SeriesPhases) -> tuple[str, ...]:

@@ -124,6 +124,14 @@ def test_what_lacks_is_told(sample, recipe, why):
     assert re.search(why, told)
 
 
+def test_a_curve_that_ends_too_early_is_told():
+    whole = absolute(TRUTH)
+    short = replace(whole, r=R[:150], g=whole.g[:150], g_sigma=whole.g_sigma[:150])
+    found, (told,) = understand(RECIPE, OPENED, Transformed((short,)))
+    assert found is None
+    assert "set r_max beyond them" in told
+
+
 def test_noise_alone_has_no_shell():
     noise = 1 + 0.2 * np.random.default_rng(2).normal(size=len(Q))
     found, doubts = understand(RECIPE, OPENED, Transformed((absolute(noise),)))
