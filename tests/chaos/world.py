@@ -82,9 +82,12 @@ class World:
         return self.platform.service(name)
 
     def is_ready(self, name: str, other_than: int | None = None) -> bool:
-        """Tell whether a service is ready, in another process than before."""
+        """Tell whether a service is ready, in another process than before.
+
+        One that was killed a moment ago is still told as ready by a supervisor who has yet to look.
+        """
         told = self.platform.life.services()[name]
-        return told["stage"] == "ready" and told["pid"] != other_than
+        return told["stage"] == "ready" and told["pid"] != other_than and is_alive(told["pid"])
 
     def running_attempt(self) -> Attempt:
         """Wait until a run is being made, and return its attempt at some moment of it."""

@@ -58,8 +58,11 @@ def dask_worker(world: World) -> Wound:
 
 def _child(pid: int, words: str) -> psutil.Process:
     def found():
-        children = psutil.Process(pid).children(recursive=True)
-        return next((each for each in children if words in " ".join(each.cmdline())), None)
+        try:
+            children = psutil.Process(pid).children(recursive=True)
+            return next((each for each in children if words in " ".join(each.cmdline())), None)
+        except psutil.NoSuchProcess:  # one of them has just ended
+            return None
 
     return wait_for(f"a child of {pid} with {words}", found, 30)
 
