@@ -8,8 +8,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.pdf import report, stages
+from flows.pdf.found import Result
 from flows.pdf.recipe import Recipe
-from flows.pdf.types import Result
 from flows.pdf.verdict import summary
 from flows.reduction import reduction
 

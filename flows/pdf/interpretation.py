@@ -7,18 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.pdf import series_phases
+from flows.pdf.found import Interpreted, Parts, SeriesPhases
 from flows.pdf.liquid import understand
 from flows.pdf.recipe import Recipe
 from flows.pdf.structures import Fitted, fit_structures
-from flows.pdf.types import (
-    Corrected,
-    Curves,
-    Interpreted,
-    Opened,
-    Parts,
-    SeriesPhases,
-    Transformed,
-)
+from flows.pdf.types import Corrected, Curves, Opened, Transformed
 from tasks.errors import DataError
 from tasks.pdf.fourier import to_gr
 from tasks.pdf.nmf import components

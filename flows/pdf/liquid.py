@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from flows.pdf.found import Liquid, Normalising
 from flows.pdf.recipe import Recipe
-from flows.pdf.types import Curves, Floats, Liquid, Normalising, Opened, Transformed
+from flows.pdf.types import Curves, Floats, Opened, Transformed
 from tasks.errors import DataError
 from tasks.pdf.absolute import shortest_distance
 from tasks.pdf.composition import Composition

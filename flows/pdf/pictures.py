@@ -2,18 +2,10 @@
 
 import numpy as np
 
+from flows.pdf.found import Interpreted, Liquid, Parts, Result, SeriesPhases
 from flows.pdf.recipe import Recipe
 from flows.pdf.report import name_of
-from flows.pdf.types import (
-    Curves,
-    Image,
-    Interpreted,
-    Liquid,
-    Opened,
-    Parts,
-    Result,
-    SeriesPhases,
-)
+from flows.pdf.types import Curves, Image, Opened
 from flows.reduction import Reduction
 from tasks.pdf.finding_pictures import draw_liquid, draw_phases
 from tasks.pdf.pictures import (

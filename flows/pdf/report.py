@@ -8,8 +8,9 @@ from uuid import UUID
 import numpy as np
 
 from flows import artifacts
+from flows.pdf.found import Liquid, Result, SeriesPhases
 from flows.pdf.recipe import Recipe
-from flows.pdf.types import Curves, Liquid, Opened, Result, SeriesPhases, Transformed
+from flows.pdf.types import Curves, Opened, Transformed
 from flows.pdf.verdict import judgement
 from flows.reduction import Reduction
 from tasks.pdf.structure_fit import StructureFit

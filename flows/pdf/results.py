@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from flows.pdf import series_phases
+from flows.pdf.found import Liquid, Result
 from flows.pdf.recipe import Recipe
 from flows.pdf.report import liquid_figures, transform_of
-from flows.pdf.types import Curves, Liquid, Result
+from flows.pdf.types import Curves
 from flows.reduction import Reduction
 from tasks.io.nxazint import Integration, write_nxazint1d
 from tasks.io.nxpdf import Along, Curve, write_nxpdf

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from flows.pdf.found import SeriesPhases
 from flows.pdf.recipe import Recipe
 from flows.pdf.structures import fit_options, structure_of
-from flows.pdf.types import Curves, Floats, SeriesPhases
+from flows.pdf.types import Curves, Floats
 from tasks.io.nxpdf import Table
 from tasks.pdf.phases import PhaseFractions, fit_phases_series
 

@@ -8,12 +8,13 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.pdf import opening, pictures, report, results
 from flows.pdf.background import take_off
+from flows.pdf.found import Interpreted, Result
 from flows.pdf.images import SCRATCH
 from flows.pdf.integration import integrate
 from flows.pdf.interpretation import interpret
 from flows.pdf.recipe import Recipe
 from flows.pdf.transformation import to_curves
-from flows.pdf.types import Corrected, Interpreted, Opened, Patterns, Result, Transformed
+from flows.pdf.types import Corrected, Opened, Patterns, Transformed
 from flows.pdf.verdict import judgement
 from flows.reduction import Reduction
 from tasks.algorithm import Engine

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from flows.pdf.types import Result
+from flows.pdf.found import Result
 from flows.verdict import Judgement, Rule, judge
 
 

@@ -25,11 +25,11 @@ from rich.table import Table
 from flows.cluster import WorkerLimits
 from flows.pdf import opening, results
 from flows.pdf.background import take_off
+from flows.pdf.found import Result
 from flows.pdf.integration import integrate
 from flows.pdf.interpretation import interpret
 from flows.pdf.recipe import Recipe
 from flows.pdf.transformation import to_curves
-from flows.pdf.types import Result
 from infra.simulator.pdf.plan import Geometry, ScanPlan
 from infra.simulator.pdf.write import write_calibrations, write_scan
 from tasks.io.powder import open_powder

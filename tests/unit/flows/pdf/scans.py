@@ -7,11 +7,11 @@ from typing import Any
 
 from flows.pdf import opening
 from flows.pdf.background import take_off
+from flows.pdf.found import Result
 from flows.pdf.integration import integrate
 from flows.pdf.interpretation import interpret
 from flows.pdf.recipe import Recipe
 from flows.pdf.transformation import to_curves
-from flows.pdf.types import Result
 from infra.simulator.pdf import poni
 from infra.simulator.pdf.plan import ScanPlan, small
 from infra.simulator.pdf.write import write_scan

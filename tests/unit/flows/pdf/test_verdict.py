@@ -7,17 +7,9 @@ import numpy as np
 import pytest
 
 from flows.pdf import report
+from flows.pdf.found import Interpreted, Result
 from flows.pdf.recipe import Recipe
-from flows.pdf.types import (
-    Corrected,
-    Curves,
-    Interpreted,
-    Opened,
-    Patterns,
-    Result,
-    Sample,
-    Transformed,
-)
+from flows.pdf.types import Corrected, Curves, Opened, Patterns, Sample, Transformed
 from flows.pdf.verdict import RULES, judgement, summary
 from tasks.io.scan import ScanReference
 from tasks.pdf.composition import parse
