@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from infra.simulator.pdf import poni, truth
+from infra.simulator.pdf import materials, poni, truth
 from infra.simulator.pdf.plan import Evolution, ScanPlan, small
 from infra.simulator.pdf.write import write_scan
 from tests.system.spectra import (
@@ -204,6 +204,41 @@ def test_a_series_of_images_becomes_one_pair_distribution_for_each(platform, hea
         tops = file["entry/gr/r"][()][file["entry/gr/G"][()].argmax(axis=1)]
     assert tops[-1] > tops[0]  # it grows
     assert [each["rule"] for each in verdict.reasons] == ["frames"]
+
+
+def structure(name, element, group, a, *sites):
+    """Write a cubic structure as a CIF."""
+    rows = "".join(f"{element} {x} {y} {z} 0.005\n" for x, y, z in sites)
+    cell = NI.replace("3.52\n", f"{a}\n").replace("data_Ni", f"data_{name}")
+    return cell.replace("F m -3 m", group).replace("Ni 0 0 0 0.005\n", rows)
+
+
+def test_a_rerun_tells_of_phases_and_of_neighbours(platform, heated):
+    folder = platform.folder / "furnace"
+    (folder / "ferrite.cif").write_text(structure("ferrite", "Fe", "I m -3 m", 2.87, (0, 0, 0)))
+    (folder / "austenite.cif").write_text(structure("austenite", "Fe", "F m -3 m", 3.59, (0, 0, 0)))
+    steel = plan("steel", frames=5).of(materials.FERRITE, materials.AUSTENITE)
+    (folder / "iron").mkdir()
+    write_scan(folder / "iron", steel)
+    wait_until_settled(platform, "steel")
+    asked = ["mixture=true", "liquid=true", "multiple_scattering=true", "fit_to=10"]
+    asked.append('structures=["ferrite.cif", "austenite.cif"]')
+    options = [word for each in asked for word in ("--set", each)]
+    dayseye(platform, "reduce", "steel", *options, "--reason", "two phases")
+    platform.wait_for(lambda: len(platform.runs("steel")) == 2, 30)
+    wait_until_settled(platform, "steel")
+    verdict, metadata = result_of(platform, "steel")
+    true, found = truth.of(steel), verdict.quality["phases"]
+    for frame, name in ((0, "first"), (-1, "last")):
+        share = found[name]["austenite"]["value"]
+        # a phase that is not there takes some per cent of what the model of the other leaves
+        assert share == pytest.approx(true.fractions[frame, 1], abs=0.12), metadata["notes"]
+    shell = verdict.quality["liquid"]["first_peak_angstrom"]["value"]
+    assert 2.4 < shell < 2.65  # of both phases
+    assert verdict.quality["absolute_double_share"] > 0.005
+    place = file_of(platform, "furnace", "steel", 2, suffix="steel_phases.txt").parent
+    assert {each.suffix for each in place.iterdir()} >= {".gr", ".gofr", ".tofr", ".rdf", ".png"}
+    assert (place / "phases.png").exists() and (place / "liquid.png").exists()
 
 
 def test_a_result_shows_what_it_found(platform, heated):
