@@ -40,8 +40,6 @@ class Evidence:
         How many peaks lie on rings, and how many there are.
     explained_intensity
         Part of the peaks' intensity that lies on rings.
-    chance
-        Part of the pattern that is within a peak's reach of a ring.
     """
 
     seen: B
@@ -49,7 +47,6 @@ class Evidence:
     explained: int
     peaks: int
     explained_intensity: float
-    chance: float
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,6 @@ def weigh(pattern: Profile, rings: F, every: F) -> Evidence:
         int(on_ring[at].sum()),
         len(at),
         float(heights[on_ring[at]].sum() / max(heights.sum(), 1e-12)),
-        float(on_ring[usable].mean()),
     )
 
 

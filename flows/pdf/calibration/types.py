@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.pdf.calibrate import Calibration
+from tasks.pdf.calibration import Calibration
 from tasks.pdf.geometry import Geometry, arrays
 
 Floats = NDArray[np.float64]
