@@ -1,5 +1,6 @@
 """What a fault sees: the platform, the scans that were brought, the luck of the draw."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -106,6 +107,13 @@ class World:
             time.sleep(self.chance.uniform(0.0, 0.8))
             if is_alive(attempt.pid, attempt.process_started):
                 return attempt
+
+
+def later(seconds: float, undo: Callable[[], object]) -> None:
+    """Undo a fault when its time is over, also while the next one waits for something to break."""
+    timer = threading.Timer(seconds, undo)
+    timer.daemon = True
+    timer.start()
 
 
 def wait_for(what, condition, seconds):

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.world import NotPossibleError, World, Wound, wait_for
+from tests.chaos.world import NotPossibleError, World, Wound, later, wait_for
 
 JUMPS = ("+2h", "-2h", "+26h", "-26h", "+400s", "-400s")
 SECONDS = 30.0
@@ -27,6 +27,7 @@ def jump(name: str):
         clock.put_on()
         offset = world.chance.choice(JUMPS)
         clock.file.write_text(offset)
+        later(SECONDS, clock.put_right)
         return Wound(f"{offset}, process {clock.pid}", clock.is_over, 300)
 
     return inject
@@ -40,7 +41,7 @@ class _Clock:
     name: str
     file: Path
     pid: int = 0
-    until: float = 0.0
+    right_since: float | None = None
     is_off: bool = False
 
     def put_on(self) -> None:
@@ -49,16 +50,19 @@ class _Clock:
         before = self._kill()
         wait_for(f"{self.name} is back", lambda: self.world.is_ready(self.name, before), 240)
         self.pid = self.world.platform.service(self.name)
-        self.until = time.monotonic() + SECONDS
+
+    def put_right(self) -> None:
+        """End the jump; the service sees it when it next reads the file."""
+        self.file.write_text("+0")
+        self.right_since = time.monotonic()
 
     def is_over(self) -> bool:
-        """Put the clock right when its time is over, then bring the service back without one."""
-        late = time.monotonic() - self.until
-        if late < 0:
+        """Bring the service back without a clock of its own, once that is right."""
+        since = self.right_since
+        if since is None or time.monotonic() - since < READ_AGAIN_SECONDS:
             return False
         if not self.is_off:
-            self.file.write_text("+0")
-            if late < READ_AGAIN_SECONDS or not self.world.is_ready(self.name):
+            if not self.world.is_ready(self.name):
                 return False
             self.file.unlink()
             self.pid = self._kill()

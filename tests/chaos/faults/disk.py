@@ -3,7 +3,7 @@
 import errno
 import time
 
-from tests.chaos.world import POLL_SECONDS, NotPossibleError, World, Wound
+from tests.chaos.world import POLL_SECONDS, NotPossibleError, World, Wound, later
 
 SECONDS = 20.0
 BEGIN_SECONDS = 60.0  # after that it is filled before the run, which waits for room
@@ -24,14 +24,8 @@ def fill(world: World) -> Wound:
         time.sleep(POLL_SECONDS)
     ballast = world.narrow / "ballast"
     _fill(ballast)
-    until = time.monotonic() + SECONDS
-
-    def healed() -> bool:
-        if time.monotonic() > until:
-            ballast.unlink(missing_ok=True)
-        return world.platform.is_reduced(scan.uid)
-
-    return Wound(f"run of {scan.path.name}", healed, 400)
+    later(SECONDS, lambda: ballast.unlink(missing_ok=True))
+    return Wound(f"run of {scan.path.name}", lambda: world.platform.is_reduced(scan.uid), 400)
 
 
 def _fill(ballast) -> None:

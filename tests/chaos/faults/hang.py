@@ -2,13 +2,13 @@
 
 import os
 import signal
-import time
+import threading
 
 import psutil
 
 from infra.processes import is_alive
 from tests.chaos.platform import family
-from tests.chaos.world import World, Wound
+from tests.chaos.world import World, Wound, later
 
 
 def for_a_while(name: str, seconds: float):
@@ -54,16 +54,16 @@ def service(name: str):
 def _stopped(processes: list[psutil.Process], seconds: float) -> Wound:
     for each in processes:
         _tell(each, signal.SIGSTOP)
-    until = time.monotonic() + seconds
+    over = threading.Event()
 
-    def healed() -> bool:
-        if time.monotonic() < until:
-            return False
+    def go_on() -> None:
         for each in processes:
             _tell(each, signal.SIGCONT)
-        return True
+        over.set()
 
-    return Wound(f"process {processes[0].pid} and {len(processes) - 1} below it", healed, 240)
+    later(seconds, go_on)
+
+    return Wound(f"process {processes[0].pid} and {len(processes) - 1} below it", over.is_set, 240)
 
 
 def _tell(process: psutil.Process, number: int) -> None:
