@@ -1,0 +1,1 @@
+"""Single-crystal diffraction: from images to merged intensities and a structure."""
