@@ -36,7 +36,7 @@ class Crystal:
     @property
     def direct(self) -> F:
         """Rows are the axes a, b, c, (3, 3), in Angstrom."""
-        return np.linalg.inv(self.a_matrix)
+        return np.asarray(np.linalg.inv(self.a_matrix), dtype=np.float64)
 
     @property
     def cell(self) -> tuple[float, float, float, float, float, float]:
