@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from flows.pdf.recipe import Container, Recipe
+from flows.pdf.recipe import Container, Plate, Recipe
 from flows.pdf.types import Floats, Opened, Patterns
 from tasks.errors import DataError
 from tasks.pdf.absorption import (
@@ -10,6 +10,7 @@ from tasks.pdf.absorption import (
     attenuation_from_transmission,
     capillary,
     linear_attenuation,
+    plate,
 )
 from tasks.pdf.composition import parse
 from tasks.pdf.tables import xraydb
@@ -18,7 +19,7 @@ from tasks.pdf.tables import xraydb
 def absorption_of(
     recipe: Recipe, opened: Opened, patterns: Patterns
 ) -> tuple[AbsorptionFactors | None, str]:
-    """Compute the absorption factors of a capillary at the patterns' Q.
+    """Compute the absorption factors of a capillary or a plate at the patterns' Q.
 
     Returns
     -------
@@ -35,29 +36,40 @@ def absorption_of(
         return None, "composition or wavelength are not known"
     if container is None:
         return None, "material and diameter of the container are not known"
-    radius = container.diameter_mm / 2
-    mu = _attenuation(recipe, opened, patterns, radius)
+    mu = _attenuation(recipe, opened, patterns, container)
     if mu is None:
         return None, "neither the transmission nor packing and density are known"
+    two_theta = _two_theta(patterns.q, wavelength)
+    if isinstance(container, Plate) and np.max(two_theta) >= np.pi / 2:
+        return None, "a plate across the beam hides what is scattered by 90 degrees or more"
+    return _factors(two_theta, mu, container, wavelength), ""
+
+
+def _factors(
+    two_theta: Floats, mu: float, container: Container | Plate, wavelength: float
+) -> AbsorptionFactors:
     wall = _wall(container, wavelength)
-    factors = capillary(
-        _two_theta(patterns.q, wavelength),
-        mu,
-        radius,
-        container_mu=wall,
-        outer_radius=radius + container.wall_mm,
-    )
-    return factors, ""
+    if isinstance(container, Plate):
+        return plate(
+            two_theta, mu, container.thickness_mm, window_mu=wall, window=container.window_mm
+        )
+    radius = container.diameter_mm / 2
+    outer = radius + container.wall_mm
+    return capillary(two_theta, mu, radius, container_mu=wall, outer_radius=outer)
 
 
-def _attenuation(recipe: Recipe, opened: Opened, patterns: Patterns, radius: float) -> float | None:
+def _attenuation(
+    recipe: Recipe, opened: Opened, patterns: Patterns, container: Container | Plate
+) -> float | None:
     """Return the sample's attenuation as packed, 1/mm: as measured, else as computed."""
     sample, wavelength = opened.sample, opened.wavelength
     if patterns.transmission is not None:
         found = patterns.background
         empty = found.transmission if found is not None and found.kind == "container" else None
         through = min(1.0, patterns.transmission / (empty or 1.0))
-        return attenuation_from_transmission(through, radius=radius)
+        if isinstance(container, Plate):
+            return attenuation_from_transmission(through, thickness=container.thickness_mm)
+        return attenuation_from_transmission(through, radius=container.diameter_mm / 2)
     if recipe.packing is None or sample.density is None:
         return None
     if sample.composition is None or wavelength is None:
@@ -65,8 +77,10 @@ def _attenuation(recipe: Recipe, opened: Opened, patterns: Patterns, radius: flo
     return linear_attenuation(sample.composition, sample.density, wavelength, recipe.packing)
 
 
-def _wall(container: Container, wavelength: float) -> float:
-    """Return the attenuation of the wall, 1/mm."""
+def _wall(container: Container | Plate, wavelength: float) -> float:
+    """Return the attenuation of the wall or window, 1/mm; 0 where there is none."""
+    if isinstance(container, Plate) and container.window_mm == 0:
+        return 0.0
     known = xraydb().get_material(container.material)
     formula, density = known or (container.material, None)
     density = container.density or density

@@ -1,10 +1,11 @@
-"""What a capillary's content scatters twice, where the recipe asks for it and enough is known."""
+"""What a sample scatters twice, where the recipe asks for it and enough is known."""
 
-from flows.pdf.recipe import Recipe
+from flows.pdf.recipe import Container, Recipe
+from flows.pdf.recipe import Plate as PlateOfRecipe
 from flows.pdf.types import Corrected, Floats, Opened
 from tasks.errors import DataError
 from tasks.pdf.absorption import attenuation_from_transmission, linear_attenuation
-from tasks.pdf.multiple_scattering import Cylinder, double_scattering
+from tasks.pdf.multiple_scattering import Cylinder, Plate, Shape, double_scattering
 
 
 def twice_scattered(
@@ -36,8 +37,7 @@ def _computed(recipe: Recipe, opened: Opened, corrected: Corrected) -> Floats:
         raise DataError(corrected.no_absorption or "the container is not known")
     if sample.composition is None or sample.density is None or wavelength is None:
         raise DataError("composition, density and wavelength have to be known")
-    radius = sample.container.diameter_mm / 2
-    mu = attenuation_from_transmission(absorbed.transmission, radius=radius)
+    mu, shape = _attenuation_and_shape(sample.container, absorbed.transmission)
     if mu == 0:
         raise DataError(
             "the transmission of the sample is 1, so that it cannot be told how much there is"
@@ -49,5 +49,20 @@ def _computed(recipe: Recipe, opened: Opened, corrected: Corrected) -> Floats:
         wavelength=wavelength,
         number_density=packing * sample.composition.number_density(sample.density),
         mu=mu,
-        shape=Cylinder(radius),
+        shape=shape,
+    )
+
+
+def _attenuation_and_shape(
+    container: Container | PlateOfRecipe, transmission: float
+) -> tuple[float, Shape]:
+    if isinstance(container, Container):
+        radius = container.diameter_mm / 2
+        return attenuation_from_transmission(transmission, radius=radius), Cylinder(radius)
+    if container.width_mm is None:
+        raise DataError("the width of the plate has to be known (plate, width_mm)")
+    thickness = container.thickness_mm
+    return (
+        attenuation_from_transmission(transmission, thickness=thickness),
+        Plate(thickness, container.width_mm),
     )

@@ -28,6 +28,26 @@ class Container(BaseModel):
     )
 
 
+class Plate(BaseModel):
+    """A flat sample across the beam, seen from behind, with a window on either side or none."""
+
+    model_config = ConfigDict(extra="forbid", title="Plate")
+
+    thickness_mm: float = Field(gt=0, title="Thickness (mm)", description="Of the sample.")
+    material: str = Field(
+        default="kapton", title="Material", description="Of the windows: a name, or a formula."
+    )
+    window_mm: float = Field(
+        default=0.0, ge=0, title="Window (mm)", description="Thickness of each; 0: there is none."
+    )
+    density: float | None = Field(
+        default=None, gt=0, title="Density (g/cm³)", description="Empty: as tabulated by the name."
+    )
+    width_mm: float | None = Field(
+        default=None, gt=0, title="Width (mm)", description="Diameter, for multiple scattering."
+    )
+
+
 class Recipe(BaseModel):
     """What a person or a beamline may choose about a reduction to G(r).
 
@@ -63,6 +83,12 @@ class Recipe(BaseModel):
         default=None,
         title="Container",
         description="Empty: as the sample or the data say.",
+    )
+    plate: Plate | None = Field(
+        default=None,
+        title="Plate",
+        description="For a flat sample, in place of a container. Empty: as the sample or the data "
+        "say.",
     )
     wavelength: float | None = Field(
         default=None,

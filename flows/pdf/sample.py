@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flows.pdf.recipe import Container, Recipe
+from flows.pdf.recipe import Container, Plate, Recipe
 from flows.pdf.types import Sample
 from tasks.errors import DataError
 from tasks.io.powder import Facts
@@ -12,6 +12,7 @@ from tasks.pdf.composition import Composition, parse
 
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(mm|µm|um)\b")
 _WALL = 0.01  # mm, of the capillaries that are sold
+_PARTS = ("wall", "capillary", "plate", "window")
 
 
 def sample_of(recipe: Recipe, known: Mapping[str, Any], facts: Facts) -> Sample:
@@ -37,8 +38,9 @@ def sample_of(recipe: Recipe, known: Mapping[str, Any], facts: Facts) -> Sample:
     )
     density = _first(said_by, "density", recipe.density, known.get("density"), facts.density)
     name = _first(said_by, "container", "", known.get("container"), facts.container) or ""
-    container = recipe.container or container_of(name)
-    if recipe.container is not None:
+    chosen = recipe.plate or recipe.container
+    container = chosen or container_of(name)
+    if chosen is not None:
         said_by["container"] = "recipe"
     return Sample(
         composition=_composition(formula, said_by.get("composition", "")),
@@ -50,17 +52,22 @@ def sample_of(recipe: Recipe, known: Mapping[str, Any], facts: Facts) -> Sample:
     )
 
 
-def container_of(name: str) -> Container | None:
-    """Tell a capillary from its name, as 'kapton 1.0 mm' or 'quartz 0.7 mm wall 10 um'.
+def container_of(name: str) -> Container | Plate | None:
+    """Tell a capillary or a plate from its name.
+
+    Such as 'kapton 1.0 mm', 'quartz 0.7 mm wall 10 um' or 'kapton plate 1.0 mm window 25 um'.
 
     Returns
     -------
-    Container or None
+    Container, Plate or None
         None where the name has no material or no diameter.
     """
     lengths = [_millimetres(*found.groups()) for found in _LENGTH.finditer(name)]
     words = _LENGTH.sub(" ", name).replace(",", " ").split()
-    material = next((word for word in words if word.lower() not in ("wall", "capillary")), None)
+    material = next((word for word in words if word.lower() not in _PARTS), None)
+    if lengths and "plate" in name.lower().split():
+        window = lengths[1] if len(lengths) > 1 else 0.0
+        return Plate(thickness_mm=lengths[0], window_mm=window, material=material or "kapton")
     if material is None or not lengths:
         return None
     wall = lengths[1] if len(lengths) > 1 else _WALL

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.pdf.recipe import Container, Mode
+from flows.pdf.recipe import Container, Mode, Plate
 from tasks.io.scan import ScanReference
 from tasks.pdf.absorption import AbsorptionFactors
 from tasks.pdf.background_scale import ScaleCheck
@@ -32,8 +32,8 @@ class Sample:
         As it was written.
     density : float or None
         g/cm³.
-    container : Container or None
-        The capillary.
+    container : Container, Plate or None
+        The capillary, or the plate that the sample is.
     container_name : str
         As the catalogue or the data say it.
     said_by : mapping of str to str
@@ -43,7 +43,7 @@ class Sample:
     composition: Composition | None = None
     formula: str = ""
     density: float | None = None
-    container: Container | None = None
+    container: Container | Plate | None = None
     container_name: str = ""
     said_by: Mapping[str, str] = field(default_factory=dict[str, str])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flows.pdf import background as stage
-from flows.pdf.recipe import Container, Recipe
+from flows.pdf.recipe import Container, Plate, Recipe
 from flows.pdf.types import Background, Opened, Patterns, Sample
 from tasks.errors import DataError
 from tasks.io.scan import ScanReference
@@ -128,6 +128,23 @@ def test_a_capillary_dims_its_own_scattering_by_what_fills_it():
     # the wall's own way through the sample is shorter than the beam's
     assert 0.7 * 1.5 < found.scale < 1.5
     assert ((found.absorption.s_sc > 0.6) & (found.absorption.s_sc < 0.9)).all()
+
+
+def test_a_plate_dims_what_goes_out_aslant_more_than_the_beam():
+    flat = replace(IN_KAPTON, sample=replace(IN_KAPTON.sample, container=Plate(thickness_mm=0.5)))
+    found = take_off(Recipe(), patterns(transmission=0.7), flat)
+    assert found.no_absorption == ""
+    assert found.absorption.transmission == pytest.approx(0.7)
+    # a photon from halfway, at an angle, stands for them all to first order
+    out = 1 / np.cos(2 * np.arcsin(Q * 0.17 / (4 * np.pi)))
+    np.testing.assert_allclose(found.absorption.s_sc, 0.7 ** ((1 + out) / 2), rtol=2e-4)
+
+
+def test_a_plate_hides_what_is_scattered_sideways():
+    sideways = 1.1 * np.sqrt(2) * 2 * np.pi / Q[-1]  # in Å: the last bin lies beyond 90 degrees
+    sample = replace(IN_KAPTON.sample, container=Plate(thickness_mm=0.5))
+    flat = replace(IN_KAPTON, sample=sample, wavelength=sideways)
+    assert "90 degrees" in take_off(Recipe(), patterns(transmission=0.7), flat).no_absorption
 
 
 def test_the_packing_stands_in_for_a_transmission():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flows.pdf.recipe import Container, Recipe
+from flows.pdf.recipe import Container, Plate, Recipe
 from flows.pdf.transformation import to_curves
 from flows.pdf.types import Corrected, Opened, Sample
 from tasks.io.scan import ScanReference
@@ -89,6 +89,15 @@ def test_where_absorption_is_not_known_it_says_so():
     ]
     assert absolute_of(found).details["double_share"] == 0
     assert told(to_curves(Recipe(), OPENED, unknown)) == []
+
+
+def test_a_plate_has_to_be_as_wide_as_it_is():
+    flat, wide = (Plate(thickness_mm=0.5, width_mm=width) for width in (None, 10.0))
+    plates = [replace(OPENED, sample=replace(SAMPLE, container=each)) for each in (flat, wide)]
+    unknown, known = (to_curves(ASKED, each, corrected()) for each in plates)
+    assert "width of the plate" in told(unknown)[0]
+    assert told(known) == []
+    assert absolute_of(known).details["double_share"] > 0
 
 
 def test_a_transmission_of_one_does_not_tell_how_much_there_is():

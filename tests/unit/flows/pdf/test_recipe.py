@@ -18,7 +18,9 @@ def test_a_scan_is_reduced_without_a_person() -> None:
 
 def test_every_field_has_a_title_and_a_description_for_the_form() -> None:
     schema = Recipe.model_json_schema()
-    fields = {**schema["properties"], **schema["$defs"]["Container"]["properties"]}
+    fields = dict(schema["properties"])
+    for shape in ("Container", "Plate"):
+        fields |= schema["$defs"][shape]["properties"]
     bare = [name for name, each in fields.items() if not {"title", "description"} <= set(each)]
     assert bare == []
     assert schema["$defs"]["Container"]["title"] == "Container"

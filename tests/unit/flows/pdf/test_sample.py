@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flows.pdf.recipe import Container, Recipe
+from flows.pdf.recipe import Container, Plate, Recipe
 from flows.pdf.sample import container_of, sample_of
 from tasks.errors import DataError
 from tasks.io.powder import Facts
@@ -72,6 +72,18 @@ def test_a_capillary_is_told_by_its_name(name, found):
         return
     assert container is not None
     assert (container.material, container.diameter_mm, container.wall_mm) == pytest.approx(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "thickness", "material", "window"),
+    [
+        ("kapton plate 1.0 mm window 25 um", 1.0, "kapton", 0.025),
+        ("plate 0.3 mm", 0.3, "kapton", 0.0),
+    ],
+)
+def test_a_plate_is_told_by_its_name(name, thickness, material, window):
+    plate = container_of(name)
+    assert plate == Plate(thickness_mm=thickness, material=material, window_mm=window)
 
 
 def test_the_recipe_has_the_last_word_about_the_container():
