@@ -1,5 +1,8 @@
 """From a claim's inputs to the references that algorithms read."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from catalog.runs import Claim, InputFile
 from tasks.errors import DataError
 from tasks.io.scan import ScanReference
@@ -22,6 +25,27 @@ def data_of(claim: Claim) -> ScanReference:
 def references(claim: Claim, *roles: str) -> tuple[ScanReference, ...]:
     """Return the inputs of a run that have one of these roles, in their order."""
     return tuple(_reference(file) for file in claim.inputs if file.role in roles)
+
+
+def path_in(folders: Sequence[Path], given: str) -> Path | None:
+    """Return the path of a file or folder that a recipe names, if it may be read.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Of the beamline: nothing else is read.
+    given : str
+        A path; a relative one starts at any of the folders.
+    """
+    for folder in folders:
+        try:
+            path = (folder / given).resolve()
+            found = path.is_relative_to(folder.resolve()) and path.exists()
+        except (OSError, ValueError):  # too long for a name, or no characters of one
+            return None
+        if found:
+            return path
+    return None
 
 
 def _reference(file: InputFile) -> ScanReference:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.pdf.recipe import Recipe
 from flows.pdf.types import Curves, Floats, Sample
+from flows.sources import path_in
 from tasks.errors import DataError
 from tasks.pdf.candidates import choose_candidate
 from tasks.pdf.crystal import Crystal, read_structure
@@ -108,14 +109,9 @@ def structure_source(given: str, folders: Sequence[Path]) -> Path | str:
     """
     if "_cell_length_a" in given:
         return given
-    for folder in folders:
-        try:
-            path = (folder / given).resolve()
-            found = path.is_relative_to(folder.resolve()) and path.is_file()
-        except (OSError, ValueError):  # too long for a name, or no characters of one
-            break
-        if found:
-            return _checked(path)
+    path = path_in(folders, given)
+    if path is not None and path.is_file():
+        return _checked(path)
     told = ", ".join(str(folder) for folder in folders) or "none"
     raise DataError(
         f"{given[:200]!r} is no file in the beamline's folders ({told}) and no text of a CIF: put "

@@ -1,0 +1,1 @@
+"""Crystallography: from diffraction images to merged intensities and a structure."""

@@ -1,0 +1,81 @@
+"""What the first stages of the crystallography flow hand to one another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.io.diffraction import Geometry
+from tasks.io.scan import ScanReference
+
+Floats = NDArray[np.float64]
+Doubts = dict[str, tuple[str, ...]]
+"""Sentences for the user, by the rule of the verdict that they belong to."""
+Cell = tuple[float, float, float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the crystal before it is measured, and who says it.
+
+    Attributes
+    ----------
+    cell : tuple of float or None
+        a, b, c in Å, then the angles in degrees.
+    space_group : str
+        Hermann-Mauguin symbol; empty where nobody says it.
+    sequence : str
+        Of the protein, in one-letter words; empty where nobody says it.
+    said_by : mapping of str to str
+        ``recipe``, ``sample`` (in the catalogue), ``data`` or ``reference``, by what they say.
+    """
+
+    cell: Cell | None = None
+    space_group: str = ""
+    sequence: str = ""
+    said_by: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A sweep that can be reduced: what it is, and how it was measured.
+
+    Attributes
+    ----------
+    data : ScanReference
+        Where it stands.
+    shape : tuple of int
+        Images planned, rows and columns.
+    images : range
+        Image coordinates that are to be used, lost ones among them.
+    lost : tuple of int
+        Those that are not there.
+    geometry : Geometry
+        As the data tell it.
+    saturation : float or None
+        Counts above which a pixel is overloaded.
+    known : Known
+        What is known of the crystal.
+    reference : str
+        Path of reference data; empty if there are none.
+    title : str
+        What the data call themselves.
+    metadata : dict
+        What the data say.
+    doubts : dict
+        Sentences by rule.
+    """
+
+    data: ScanReference
+    shape: tuple[int, int, int]
+    images: range
+    lost: tuple[int, ...]
+    geometry: Geometry
+    saturation: float | None
+    known: Known
+    reference: str
+    title: str
+    metadata: Mapping[str, Any]
+    doubts: Doubts = field(default_factory=Doubts)
