@@ -77,6 +77,8 @@ class Spots(Columns):
         How many pixels it has, over all of its images, (n,).
     images
         First and last image (inclusive), (n, 2).
+    overloaded
+        Whether a pixel is above the detector's range, (n,); None if nobody looked.
     """
 
     xyz: F
@@ -84,6 +86,7 @@ class Spots(Columns):
     intensity: F
     pixels: Ints
     images: Ints
+    overloaded: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
