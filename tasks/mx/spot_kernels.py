@@ -100,12 +100,94 @@ def level_around(
 
 
 @compiled
-def levels_around(
-    images: Any, mask: Any, strong: Any, image: Any, boxes: Any, inner: int, outer: int
+def spot_sums(
+    images: Any, mask: Any, strong: Any, zyx: Any, starts: Any, most: int, inner: int, outer: int
 ) -> Any:
-    """Return `level_around` of many boxes (n, 4), each on an image of its number (n,)."""
-    levels = np.zeros(len(boxes))
-    for i in range(len(boxes)):
-        z = image[i]
-        levels[i], _ = level_around(images[z], mask, strong[z], boxes[i], inner, outer)
-    return levels
+    """
+    Add up the counts of each group of strong pixels and of the pixels next to them.
+
+    The flanks of a spot are not strong but carry its centroid, so that a group is grown by a pixel
+    on all sides and by an image before and after. Strong pixels of other groups take no part.
+
+    Parameters
+    ----------
+    zyx
+        Strong pixels, those of a group together, sorted by image, (n, 3).
+    starts
+        Where the groups begin, (groups,).
+    most
+        Larger groups are none and get zeros.
+    inner, outer
+        Where the background is taken, as in `level_around`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (groups, 14): sums of c, c x, c y, c z, c x², c y², c z² of the counts above the background,
+        with the pixels' and images' centres, then the same of the raw counts.
+    """
+    sums = np.zeros((starts.size, 14))
+    for g in range(starts.size):
+        end = starts[g + 1] if g + 1 < starts.size else len(zyx)
+        if end - starts[g] <= most:
+            _sum_group(images, mask, strong, zyx[starts[g] : end], inner, outer, sums[g])
+    return sums
+
+
+@compiled
+def _sum_group(
+    images: Any, mask: Any, strong: Any, zyx: Any, inner: int, outer: int, sums: Any
+) -> None:
+    depth, rows, columns = images.shape
+    y0, y1 = zyx[:, 1].min(), zyx[:, 1].max()
+    x0, x1 = zyx[:, 2].min(), zyx[:, 2].max()
+    box = np.array([x0, x1, y0, y1])
+    for z in range(max(zyx[0, 0] - 1, 0), min(zyx[-1, 0] + 2, depth)):
+        part = _grown(zyx, z, y0, x0, y1 - y0 + 3, x1 - x0 + 3)
+        level, _ = level_around(images[z], mask, strong[z], box, inner, outer)
+        for y in range(max(y0 - 1, 0), min(y1 + 2, rows)):
+            for x in range(max(x0 - 1, 0), min(x1 + 2, columns)):
+                kind, value = part[y - y0 + 1, x - x0 + 1], np.float64(images[z, y, x])
+                if kind == 0 or mask[y, x] or value < 0 or (kind == 1 and strong[z, y, x]):
+                    continue
+                _add(sums, 0, value - level, x + 0.5, y + 0.5, z + 0.5)
+                _add(sums, 7, value, x + 0.5, y + 0.5, z + 0.5)
+
+
+@compiled
+def _grown(zyx: Any, z: int, y0: int, x0: int, height: int, width: int) -> Any:
+    """Return 2 at a group's pixels on an image and 1 next to them, in its box grown by one."""
+    part = np.zeros((height, width), np.uint8)
+    for i in range(len(zyx)):
+        if abs(zyx[i, 0] - z) <= 1:
+            y, x = zyx[i, 1] - y0, zyx[i, 2] - x0
+            part[y : y + 3, x : x + 3] = 1
+    for i in range(len(zyx)):
+        if zyx[i, 0] == z:
+            part[zyx[i, 1] - y0 + 1, zyx[i, 2] - x0 + 1] = 2
+    return part
+
+
+@compiled
+def _add(sums: Any, at: int, c: float, x: float, y: float, z: float) -> None:
+    sums[at] += c
+    sums[at + 1] += c * x
+    sums[at + 2] += c * y
+    sums[at + 3] += c * z
+    sums[at + 4] += c * x * x
+    sums[at + 5] += c * y * y
+    sums[at + 6] += c * z * z
+
+
+@compiled
+def totals(image: Any, mask: Any, limit: int) -> tuple[int, int, int]:
+    """Return the sum of the valid pixels, how many are above the limit, and how many are valid."""
+    total, above, valid = np.int64(0), np.int64(0), np.int64(0)
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            value = image[y, x]
+            good = (value >= 0) & (not mask[y, x])
+            total += np.int64(value) * good
+            above += good & (value > limit)
+            valid += good
+    return total, above, valid

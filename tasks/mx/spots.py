@@ -36,8 +36,8 @@ class SpotParts(Columns):
     Attributes
     ----------
     sums
-        Over the pixels with counts c above the background b: of c, c x, c y, c z, c x², c y², c z²,
-        and of the raw counts times 1, x, y, z, x², y², z², (n, 14); pixels' and images' centres.
+        Of c, c x, c y, c z, c x², c y², c z² of the counts c above the background over the pixels
+        and those next to them, at the pixels' and images' centres; then of the raw counts, (n, 14).
     pixels
         How many there are, (n,).
     peak
@@ -111,24 +111,21 @@ def block_spots(
     strong
         From `strong_pixels`, (images, rows, columns), where that was run before.
     """
+    from tasks.mx.spot_kernels import spot_sums
+
     images = np.ascontiguousarray(images)
     if strong is None:
         strong = cast("Mask", strong_pixels(images, mask, gain))
     pixels = _grouped(images, strong, least_pixels)
-    above = pixels.counts - _levels(images, mask, strong, pixels)
-    at = pixels.zyx[:, ::-1] + np.array([0.5, 0.5, first + 0.5])
-    squares = at * at
-    ones = np.ones((len(at), 1))
-    moments = np.hstack([ones, at, squares])
-    weighted = np.hstack([above[:, None] * moments, pixels.counts[:, None] * moments])
-    starts = pixels.starts
-    brightest = _brightest(pixels)
+    starts, brightest = pixels.starts, _brightest(pixels)
+    sums = spot_sums(images, mask, strong, pixels.zyx, starts, _MOST_PIXELS, _INNER, _OUTER)
+    peaks = pixels.zyx[brightest, ::-1] + np.array([0.5, 0.5, first + 0.5])
     limit = np.inf if saturation is None else saturation
     last = len(images) - 1
     return SpotParts(
-        sums=_added(weighted, starts),
-        pixels=_lengths(starts, len(at)).astype(np.int32),
-        peak=np.column_stack([pixels.counts[brightest], at[brightest]]),
+        sums=_moved(sums, first),
+        pixels=np.diff(np.append(starts, len(pixels.zyx))).astype(np.int32),
+        peak=np.column_stack([pixels.counts[brightest], peaks]),
         box=_boxes(pixels.zyx[:, ::-1], starts) + np.array([0, 0, 0, 0, first, first], np.int32),
         first_box=_border_boxes(pixels, 0),
         last_box=_border_boxes(pixels, last),
@@ -191,15 +188,14 @@ def _grouped(images: NDArray[np.int32], strong: Mask, least_pixels: int) -> _Pix
     return _Pixels(group, zyx[order], images.ravel()[places[order]].astype(float), _starts(group))
 
 
-def _levels(images: NDArray[np.int32], mask: Mask, strong: Mask, pixels: _Pixels) -> F:
-    """Return the background below each pixel: one level per group and image."""
-    from tasks.mx.spot_kernels import levels_around
-
-    z = pixels.zyx[:, 0]
-    starts = _starts(pixels.group * len(images) + z)
-    boxes = _boxes(pixels.zyx[:, :0:-1], starts)
-    levels = levels_around(images, mask, strong, z[starts], boxes, _INNER, _OUTER)
-    return np.repeat(levels, _lengths(starts, len(z)))
+def _moved(sums: F, first: int) -> F:
+    """Move sums along z by so many images."""
+    moved = sums.copy()
+    for at in (0, 7):
+        c, z = sums[:, at], sums[:, at + 3]
+        moved[:, at + 3] = z + first * c
+        moved[:, at + 6] = sums[:, at + 6] + 2 * first * z + first**2 * c
+    return moved
 
 
 def _brightest(pixels: _Pixels) -> NDArray[np.int64]:
@@ -221,10 +217,6 @@ def _starts(sorted_groups: NDArray[np.int64]) -> NDArray[np.int64]:
     changed = np.ones(len(sorted_groups), dtype=np.bool_)
     changed[1:] = sorted_groups[1:] != sorted_groups[:-1]
     return np.flatnonzero(changed)
-
-
-def _lengths(starts: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    return np.diff(np.append(starts, count))
 
 
 def _added(values: NDArray[Any], starts: NDArray[np.int64]) -> NDArray[Any]:

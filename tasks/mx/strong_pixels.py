@@ -51,7 +51,9 @@ def strong_pixels(
         (images, rows, columns), bool.
     """
     xp = namespace(images, mask)
-    found = [_strong(xp, images[i, ...], mask, gain, background, strong) for i in range(len(images))]
+    found = [
+        _strong(xp, images[i, ...], mask, gain, background, strong) for i in range(len(images))
+    ]
     return xp.stack(found)
 
 
@@ -67,7 +69,9 @@ def _strong(
     above = xp.astype(excess, xp.float64)
     free = xp.clip(many - 1, 0, None)
     stands_out = (excess > 0) & (above * above > strong * strong * gain * many * sums)
-    scattered = xp.astype(spread, xp.float64) > gain * sums * (free + background * xp.sqrt(2 * free))
+    scattered = xp.astype(spread, xp.float64) > gain * sums * (
+        free + background * xp.sqrt(2 * free)
+    )
     single = xp.astype(counts, xp.float64) <= gain
     return stands_out & scattered & valid & (n >= LEAST) & ~single
 
