@@ -1,0 +1,171 @@
+"""
+What the uncertainties of intensities must be, so that equivalents scatter as they say.
+
+``sigma'² = a² (sigma² + (b <I>)²)``: Evans & Murshudov, Acta Cryst. D69, 1204 (2013);
+Beilsten-Edmands et al., Acta Cryst. D76, 385 (2020). The asymptotic I/sigma of a strong reflection
+is ``ISa = 1 / (a b)``: Diederichs, Acta Cryst. D66, 733 (2010). ``<I>`` is the mean of the group:
+an observation's own intensity would give those that are low by chance too much weight. For the same
+reason the part of sigma² that follows the observation's own counts is moved to the group's mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.io.diffraction import F
+from tasks.mx.equivalents import Bools
+from tasks.mx.groups import Groups
+
+BINS = 10
+_FEWEST = 100
+"""Deviates from which two parameters can be told."""
+_LEAST_VARIANCE = 0.25
+"""Part of sigma² that stays whatever the group's mean is."""
+_CLIP = 4.0
+"""Deviates beyond which a robust width does not listen."""
+
+
+@dataclass(frozen=True)
+class ErrorModel:
+    """
+    Parameters of the uncertainties.
+
+    Attributes
+    ----------
+    a, b
+        See the module.
+    levels, slopes
+        How much of sigma² follows the observation's own intensity: d sigma²/dI at levels of I,
+        (levels,) each.
+    intensities, widths
+        Mean I of bins, and the robust width of the normalised deviations in each: 1 if the model
+        holds, (bins,).
+    """
+
+    a: float = 1.0
+    b: float = 0.02
+    levels: F | None = None
+    slopes: F | None = None
+    intensities: F | None = None
+    widths: F | None = None
+
+    @property
+    def isa(self) -> float:
+        """Asymptotic I/sigma of a strong observation."""
+        return 1 / (self.a * self.b) if self.b > 0 else float("inf")
+
+    def counting(self, sigma: F, intensity: F, expected: F) -> F:
+        """Return sigma² as it would be if the observation had had its expected intensity, (n,)."""
+        variance = sigma**2
+        if self.levels is None or self.slopes is None:
+            return variance
+        slope = np.interp(expected, self.levels, self.slopes)
+        return np.maximum(variance - slope * (intensity - expected), _LEAST_VARIANCE * variance)
+
+    def variance(self, sigma: F, intensity: F, expected: F) -> F:
+        """
+        Return sigma'².
+
+        Parameters
+        ----------
+        sigma, intensity
+            As integrated, (n,).
+        expected
+            What the group's mean would be on the observation's own scale, (n,).
+        """
+        own = self.counting(sigma, intensity, expected)
+        return self.a**2 * (own + (self.b * expected) ** 2)
+
+
+def counting_slopes(groups: Groups, sigma: F, intensity: F, expected: F, kept: Bools) -> ErrorModel:
+    """
+    Find how sigma² follows an observation's own intensity, from equivalents of each other.
+
+    Returns
+    -------
+    ErrorModel
+        With nothing but the slopes found.
+    """
+    used = kept & np.isfinite(expected)
+    if used.sum() < _FEWEST:
+        return ErrorModel()
+    excess = np.where(used, intensity - expected, 0.0)
+    variance = np.where(used, sigma**2, 0.0)
+    count = np.maximum(groups.sum(used.astype(np.float64)), 1)
+    excess = np.where(used, excess - (groups.sum(excess) / count)[groups.of], 0.0)
+    variance = np.where(used, variance - (groups.sum(variance) / count)[groups.of], 0.0)
+    ranks = _bins(expected[used])
+    scale = sigma[used] ** 2 + 1e-12 * np.median(sigma[used] ** 2)
+    weight = 1 / scale
+    above = np.bincount(ranks, weight * excess[used] * variance[used], BINS)
+    below = np.bincount(ranks, weight * excess[used] ** 2, BINS)
+    level = np.bincount(ranks, expected[used], BINS) / np.maximum(np.bincount(ranks, None, BINS), 1)
+    slopes = np.maximum(above / np.maximum(below, np.finfo(float).tiny), 0)
+    order = np.argsort(level)
+    return ErrorModel(levels=level[order], slopes=slopes[order])
+
+
+def fit_error_model(
+    groups: Groups, sigma: F, intensity: F, scale: F, mean: F, kept: Bools, start: ErrorModel
+) -> ErrorModel:
+    """
+    Fit a and b so that normalised deviations from the weighted mean are N(0, 1) at any intensity.
+
+    Parameters
+    ----------
+    groups
+        What is compared with each other.
+    sigma, intensity, scale
+        As integrated, and inverse scales, (n,).
+    mean
+        Weighted mean of each observation's group, (n,).
+    kept
+        False for outliers, (n,).
+    start
+        Under which the means were weighted; with its slopes.
+
+    Returns
+    -------
+    ErrorModel
+        `start` with other widths where there are too few equivalents to tell.
+    """
+    from scipy.optimize import minimize
+
+    expected = scale * mean
+    variance = start.variance(sigma, intensity, expected)
+    share = _share_of_mean(groups, scale**2 / variance, kept)
+    used = kept & (share < 0.95) & np.isfinite(expected)
+    if used.sum() < _FEWEST:
+        return start
+    own = start.counting(sigma, intensity, expected)[used]
+    left = (intensity - expected)[used] ** 2 / (1 - share[used])
+    systematic = expected[used] ** 2
+
+    def unlikely(logarithms: F) -> float:
+        a, b = np.exp(logarithms)
+        model = a**2 * (own + b**2 * systematic)
+        ratio = np.minimum(left / model, _CLIP**2)
+        return float(np.mean(np.log(model) + ratio)) + 1e-4 * float(logarithms[0] ** 2)
+
+    found = minimize(unlikely, np.log([start.a, max(start.b, 0.01)]), method="Nelder-Mead")
+    a, b = (float(value) for value in np.exp(found.x))
+    model = ErrorModel(a, b, start.levels, start.slopes)
+    deviate = np.sqrt(left) / np.sqrt(model.a**2 * (own + b**2 * systematic))
+    ranks = _bins(mean[used])
+    widths = [float(np.median(deviate[ranks == each])) / 0.6745 for each in range(BINS)]
+    levels = [float(np.mean(mean[used][ranks == each])) for each in range(BINS)]
+    return ErrorModel(a, b, start.levels, start.slopes, np.array(levels), np.array(widths))
+
+
+def _share_of_mean(groups: Groups, weights: F, kept: Bools) -> F:
+    """Return which part of its group's weighted mean each observation is, (n,)."""
+    weights = np.where(kept, weights, 0.0)
+    total = groups.sum(weights)[groups.of]
+    return np.divide(weights, total, out=np.ones(len(weights)), where=total > 0)
+
+
+def _bins(values: F) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    edges = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1])
+    return np.searchsorted(edges, values)
