@@ -1,0 +1,249 @@
+"""From periods to lattices, and which of them explains the spots best."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from tasks.io.diffraction import F
+from tasks.mx.basis_vectors import Vectors
+from tasks.mx.lattice_score import Score, assign, fit, score
+from tasks.mx.reduction import Cell, buerger, direct_of, unlikeness
+
+Candidate = tuple[F, Score]
+
+_FIT = 0.2  # planes, that a point may be off
+_TRIED = 40
+_EMPTY = 0.02  # of the spots, that chance may put on points that are none
+_KNOWN = 0.04  # relative error of a length that is still the known one
+
+
+def combine(points: F, vectors: Vectors, reach: float) -> list[Candidate]:
+    """
+    Combine periods to lattices.
+
+    Parameters
+    ----------
+    points
+        (n, 3), in 1/Angstrom.
+    vectors
+        Candidates for axes.
+    reach
+        Length of points for which they are precise.
+
+    Returns
+    -------
+    list
+        A and its score, the best first.
+    """
+    found = vectors.vectors
+    if len(found) < 3:
+        return []
+    near = points[np.linalg.norm(points, axis=1) <= reach]
+    orders = near @ found.T
+    fits = (np.abs(orders - np.round(orders)) < _FIT).astype(np.float32)
+    triples: list[tuple[float, float, tuple[int, int, int]]] = []
+    for i in range(len(found)):
+        both = fits[:, i : i + 1] * fits
+        counts = both.T @ fits
+        volumes = np.abs(np.einsum("x,jkx->jk", found[i], np.cross(found[:, None], found[None])))
+        sizes = np.linalg.norm(found, axis=1)
+        flat = volumes < 0.1 * sizes[i] * np.outer(sizes, sizes)
+        for j in range(i + 1, len(found)):
+            for k in range(j + 1, len(found)):
+                if not flat[j, k]:
+                    triples.append((float(counts[j, k]), float(volumes[j, k]), (i, j, k)))
+    return _best(points, [found[list(rows)] for rows in _chosen(triples)], reach)
+
+
+def combine_known(points: F, vectors: Vectors, reach: float, cell: F) -> list[Candidate]:
+    """
+    Place a known lattice so that pairs of periods are its vectors.
+
+    Parameters
+    ----------
+    cell
+        Primitive axes in any orientation, rows, (3, 3).
+
+    Returns
+    -------
+    list
+        A of the cell's own axes and its score, the best first.
+    """
+    reduced, to_reduced = buerger(cell)
+    known = np.array([row for row in product((-1, 0, 1), repeat=3) if any(row)]) @ reduced
+    known_length = np.linalg.norm(known, axis=1)
+    found = vectors.vectors
+    length = np.linalg.norm(found, axis=1)
+    like = np.abs(length[:, None] / known_length - 1) < _KNOWN
+    near = points[np.linalg.norm(points, axis=1) <= reach]
+    placed: list[tuple[float, F]] = []
+    for i in range(len(found)):
+        for j in range(i + 1, len(found)):
+            for u, v in product(np.flatnonzero(like[i]), np.flatnonzero(like[j])):
+                cosine = found[i] @ found[j] / length[i] / length[j]
+                wanted = known[u] @ known[v] / known_length[u] / known_length[v]
+                if abs(wanted) > 0.985 or abs(np.arccos(cosine) - np.arccos(wanted)) > 0.06:
+                    continue
+                turned = reduced @ _turn(known[[u, v]], found[[i, j]]).T
+                placed.append((_count(near, turned), turned))
+    placed.sort(key=lambda each: -each[0])
+    tried = [np.linalg.inv(to_reduced) @ axes for _, axes in placed[:_TRIED]]
+    scored = [_settle(points, np.linalg.inv(axes), reach) for axes in tried]
+    # what drifted away from the known cell is no candidate
+    good = [each for each in scored if unlikeness(np.linalg.inv(each[0]), cell) < 2 * _KNOWN]
+    return sorted(good, key=lambda each: -each[1].gain)
+
+
+def multiples(points: F, a_matrix: F, found: Score) -> tuple[F, Score, str]:
+    """
+    Choose between a lattice, its sublattices and its superlattices.
+
+    A superlattice is taken where spots at its additional points are more than chance would place
+    there (pseudo-centring leaves few and weak ones); a lattice is left for a coarser one where its
+    additional points are as good as empty.
+
+    Returns
+    -------
+    a_matrix : numpy.ndarray
+        Of the reduced cell chosen.
+    found : Score
+    why : str
+        A sentence, empty if nothing changed.
+    """
+    why = ""
+    for _ in range(4):
+        step = _coarser(points, a_matrix) or _finer(points, a_matrix, found)
+        if step is None:
+            break
+        changed, why = step
+        a_matrix = np.linalg.inv(buerger(np.linalg.inv(fit(points, changed)))[0])
+        found = score(points, a_matrix)
+    return a_matrix, found, why
+
+
+def _coarser(points: F, a_matrix: F) -> tuple[F, str] | None:
+    """Return a reciprocal lattice with fewer points (a smaller cell) that has all the spots."""
+    hkl, close = assign(points, a_matrix, 0.2)
+    indices = hkl[close]
+    if len(indices) < 12:
+        return None
+    for prime in (2, 3, 5):
+        for row in _rows(prime):
+            on = (indices @ row) % prime == 0
+            if (~on).mean() < _EMPTY:
+                words = f"A cell {prime} times as large had empty points."
+                return a_matrix @ _sublattice(row, prime), words
+    return None
+
+
+def _finer(points: F, a_matrix: F, found: Score) -> tuple[F, str] | None:
+    """Return a reciprocal lattice with more points (a larger cell) if spots lie on them."""
+    exact = points @ np.linalg.inv(a_matrix).T
+    off = exact - np.round(exact)
+    lost = np.abs(off).max(axis=1) > 0.12
+    tolerance = np.clip(3 * found.spread / np.linalg.norm(a_matrix, axis=0), 0.02, 0.08)
+    best: tuple[float, F, str] | None = None
+    for prime in (2, 3):
+        for row in _rows(prime):
+            counted = 0
+            for step in range(1, prime):
+                fraction = step * row / prime
+                apart = off - fraction
+                apart = apart - np.round(apart)
+                counted += int(((np.abs(apart) < tolerance).all(axis=1) & lost).sum())
+            chance = (prime - 1) * float(np.prod(2 * tolerance)) * float(lost.sum())
+            enough = max(6.0, 0.03 * len(points), chance + 6 * np.sqrt(chance) + 3)
+            gained = counted - chance
+            if counted > enough and (best is None or gained > best[0] * 1.05):
+                words = f"{counted} spots lie between the points of a cell {prime} times as small."
+                best = (gained, a_matrix @ _with_points_between(row, prime), words)
+    return None if best is None else (best[1], best[2])
+
+
+def _rows(prime: int) -> list[F]:
+    """Return the directions of index `prime` sublattices: h.row = 0 modulo prime."""
+    found: list[F] = []
+    for row in product(range(prime), repeat=3):
+        first = next((value for value in row if value), 0)
+        if first == 1:
+            found.append(np.array(row, dtype=np.float64))
+    return found
+
+
+def _sublattice(row: F, prime: int) -> F:
+    """Return a basis (columns) of the indices with h.row = 0 modulo prime, (3, 3)."""
+    pivot = int(np.flatnonzero(row)[0])  # row[pivot] is 1
+    basis = np.eye(3)
+    for other in range(3):
+        if other != pivot:
+            basis[pivot, other] = -row[other]
+    basis[pivot, pivot] = prime
+    return basis
+
+
+def _with_points_between(row: F, prime: int) -> F:
+    """Return a basis (columns) of the whole numbers and multiples of row / prime, (3, 3)."""
+    pivot = int(np.flatnonzero(row)[0])
+    basis = np.eye(3)
+    basis[:, pivot] = row / prime
+    return basis
+
+
+def _chosen(
+    triples: list[tuple[float, float, tuple[int, int, int]]],
+) -> list[tuple[int, int, int]]:
+    """Return triples that fit many points, of distinct volumes, small ones first."""
+    if not triples:
+        return []
+    most = max(count for count, _, _ in triples)
+    good = [each for each in triples if each[0] >= 0.6 * most]
+    good.sort(key=lambda each: (round(np.log(each[1]) / 0.05), -each[0]))
+    chosen: list[tuple[float, tuple[int, int, int]]] = []
+    for _, volume, rows in good:
+        alike = sum(abs(np.log(volume / other)) < 0.05 for other, _ in chosen)
+        if alike < 3:
+            chosen.append((volume, rows))
+    return [rows for _, rows in chosen[: 3 * _TRIED]]
+
+
+def _best(points: F, axes: list[F], reach: float) -> list[Candidate]:
+    rough = [(score(points[np.linalg.norm(points, axis=1) <= reach], np.linalg.inv(each)), each)
+             for each in axes]
+    rough.sort(key=lambda each: -each[0].gain)
+    settled: list[Candidate] = []
+    for _, each in rough[: _TRIED // 2]:
+        reduced, _ = buerger(each)
+        found, how = _settle(points, np.linalg.inv(reduced), reach)
+        if all(unlikeness(np.linalg.inv(found), np.linalg.inv(other)) > 0.005
+               for other, _ in settled):
+            settled.append((found, how))
+    return sorted(settled, key=lambda each: -each[1].gain)
+
+
+def _settle(points: F, a_matrix: F, reach: float) -> Candidate:
+    fitted = fit(points, a_matrix, start=reach)
+    return fitted, score(points, fitted)
+
+
+def _turn(known: F, found: F) -> F:
+    """Return the rotation that takes two known vectors closest to two found ones, (3, 3)."""
+    one = np.vstack([known / np.linalg.norm(known, axis=1)[:, None], [np.cross(*known)]])
+    other = np.vstack([found / np.linalg.norm(found, axis=1)[:, None], [np.cross(*found)]])
+    one[2] /= np.linalg.norm(one[2])
+    other[2] /= np.linalg.norm(other[2])
+    left, _, right = np.linalg.svd(other.T @ one)
+    return left @ np.diag([1, 1, np.sign(np.linalg.det(left @ right))]) @ right
+
+
+def _count(points: F, axes: F) -> float:
+    orders = points @ axes.T
+    return float((np.abs(orders - np.round(orders)).max(axis=1) < _FIT).mean())
+
+
+def known_axes(cell: Cell, space_group: str) -> F:
+    """Return primitive axes of a known cell, rows, (3, 3), in Angstrom."""
+    from tasks.mx.reduction import primitive
+
+    return primitive(space_group or "P 1") @ direct_of(cell)
