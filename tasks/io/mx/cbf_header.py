@@ -48,7 +48,7 @@ class CbfHeader:
 
     def row(self, category: str) -> Row:
         """Return the first row of a table; an empty one if it is not there."""
-        return next(iter(self.rows(category)), {})
+        return (self.rows(category) or [{}])[0]
 
     def numbers(self, name: str) -> list[float]:
         """Return the numbers in a comment; none if it is not there."""
