@@ -19,6 +19,9 @@ from infra.pulse import beats
 from infra.reserve import Reserve
 from infra.supervisor import Command, Service
 
+LIVE_TECHNIQUES = frozenset({"mx"})
+"""Of what the live view can show while it grows; the service that does is not started in vain."""
+
 
 def services(addresses: Addresses, settings_file: Path) -> list[Service]:
     """List what ``dayseye up`` starts.
@@ -76,6 +79,7 @@ def services(addresses: Addresses, settings_file: Path) -> list[Service]:
             alive=beats(addresses.state, "caretaker"),
             after=("catalogue",),
         ),
+        _live(addresses, module("serve_live")),
         # Both wait for Prefect themselves, and load what they need meanwhile.
         Service(
             "dispatcher",
@@ -94,6 +98,19 @@ def services(addresses: Addresses, settings_file: Path) -> list[Service]:
         ),
     ]
     return [service for service in all_services if service is not None]
+
+
+def _live(addresses: Addresses, command: Command) -> Service | None:
+    """Show what grows, where a beamline's data can be shown so."""
+    beamlines = addresses.settings.beamlines
+    if not any(beamline.techniques & LIVE_TECHNIQUES for beamline in beamlines):
+        return None
+    return Service(
+        "live",
+        lambda: command,
+        alive=beats(addresses.state, "live"),
+        after=("catalogue",),
+    )
 
 
 def _postgres(postgres: EmbeddedPostgres, reserve_mb: int) -> Service:

@@ -203,6 +203,12 @@ class Beamline(BaseModel):
         """Return the technique of data that a rule takes."""
         return (rule.technique if rule else None) or self.technique
 
+    @property
+    def techniques(self) -> frozenset[str]:
+        """The techniques of all data that it takes."""
+        of_rules = {rule.technique for rule in self.rules if rule.technique}
+        return frozenset({self.technique, *of_rules})
+
     def series_of(self, rule: Rule | None) -> str:
         """Return what makes a series of data that a rule takes; 'none' if nothing does."""
         declared = (rule.series if rule else None) or self.series

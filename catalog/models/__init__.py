@@ -11,6 +11,7 @@ from catalog.models.history import (
     VerdictRecord,
 )
 from catalog.models.library import Library, RetirementRecord, SpectrumRecord
+from catalog.models.live import LiveView
 from catalog.models.place import (
     Beamline,
     FlowSchema,
@@ -39,6 +40,7 @@ __all__ = [
     "Library",
     "LifecycleEvent",
     "Lineage",
+    "LiveView",
     "Notification",
     "Principal",
     "Proposal",

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, defer
 
+from catalog import live
 from catalog.calibrations import waits_for
 from catalog.models import (
     Beamline,
@@ -28,6 +29,7 @@ from catalog.queries.views import (
     DatasetSummary,
     EventView,
     FileView,
+    LiveSummary,
     QualityFigure,
 )
 from catalog.states import DatasetState, Kind
@@ -65,9 +67,18 @@ def dataset_detail(
         events=_events(session, dataset_id, {run.id: run.version for run in runs}),
         runs=runs,
         versions=results(session, _versions(session, dataset_id)),
+        live=_live(session, dataset_id),
         made_by=made_by,
         **_shown(session, summary),
     )
+
+
+def _live(session: Session, dataset_id: UUID) -> LiveSummary | None:
+    seen = live.latest(session, dataset_id)
+    if seen is None or seen.picture is None or seen.updated_at is None:
+        return None
+    address = f"/api/datasets/{dataset_id}/live.png?at={seen.updated_at.timestamp():.0f}"
+    return LiveSummary(seen=seen.seen, planned=seen.planned, note=seen.note, picture_url=address)
 
 
 def _members(session: Session, dataset: Dataset) -> int:

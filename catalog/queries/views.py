@@ -224,6 +224,15 @@ class RunDetail(RunSummary):
     steps: list[StepView] = []
 
 
+class LiveSummary(View):
+    """What is seen of a dataset that is still being written."""
+
+    seen: int = Field(description="images so far", examples=[120])
+    planned: int | None = Field(description="images to come in all; null if nobody says")
+    note: str
+    picture_url: str = Field(description="of a PNG that grows")
+
+
 class DatasetDetail(DatasetSummary):
     """A dataset with everything that the catalogue knows of it."""
 
@@ -248,6 +257,9 @@ class DatasetDetail(DatasetSummary):
     reasons: list[str] = []
     quality: list[QualityFigure] = []
     recipe: dict[str, Any] = Field(default={}, description="of the result that is shown")
+    live: LiveSummary | None = Field(
+        default=None, description="what is seen of it until there is a result"
+    )
     made_by: RunDetail | None = Field(
         default=None, description="the run that made a derived dataset"
     )

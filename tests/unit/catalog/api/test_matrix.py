@@ -16,7 +16,7 @@ from sqlalchemy import Engine, make_url, select, text
 from sqlalchemy.orm import Session
 from starlette.routing import Mount, Route
 
-from catalog import library
+from catalog import library, live
 from catalog.access import EVERYTHING, Viewer, grants, tokens, visibility
 from catalog.api import create_app
 from catalog.connection import connect
@@ -55,6 +55,8 @@ MATRIX = {
     "GET /api/datasets/{dataset_id}": DATASET,
     "GET /api/datasets/{dataset_id}/lineage": DATASET,
     "GET /api/datasets/{dataset_id}/files/{file_id}/content": DATASET,
+    "GET /api/datasets/{dataset_id}/live": DATASET,
+    "GET /api/datasets/{dataset_id}/live.png": DATASET,
     "GET /api/datasets/{dataset_id}/custody": DATASET,
     "POST /api/datasets/{dataset_id}/copies": STAFF,
     "POST /api/datasets/{dataset_id}/holds": CHANGE,
@@ -221,6 +223,8 @@ def reduced(world, label: str, proposal: str | None) -> Data:
                 DatasetFile.dataset_id == derived, DatasetFile.media_type == "image/png"
             )
         ).one()
+    with Session(world.engine) as session, session.begin():
+        live.show(session, raw, live.Seen(3, 10, {}, b"a picture", f"scan-{label}"))
     spectrum = a_library(world.engine, label, proposal, raw)
     return Data(label, proposal, raw, derived, held.run_id, file, spectrum)
 
