@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 
 from tasks.io.diffraction import Geometry
 from tasks.io.scan import ScanReference
+from tasks.mx.image_figures import ImageFigures
+from tasks.mx.refine import Refined
+from tasks.mx.mosaicity import Mosaicity
+from tasks.mx.reflections import Observations, Reflections, Spots
+from tasks.mx.seen import Seen
 
 Floats = NDArray[np.float64]
 Doubts = dict[str, tuple[str, ...]]
@@ -78,4 +83,82 @@ class Opened:
     reference: str
     title: str
     metadata: Mapping[str, Any]
+    doubts: Doubts = field(default_factory=Doubts)
+
+
+@dataclass(frozen=True)
+class Spotted:
+    """Strong spots of a sweep, and what its images are like.
+
+    Attributes
+    ----------
+    spots : Spots
+        Of all images.
+    figures : ImageFigures
+        Of each image.
+    seen : Seen
+        Whether it is single-crystal diffraction at all.
+    ends_at : str
+        Why there is nothing to index; empty where there is.
+    doubts : dict
+        Sentences by rule.
+    """
+
+    spots: Spots
+    figures: ImageFigures
+    seen: Seen
+    ends_at: str = ""
+    doubts: Doubts = field(default_factory=Doubts)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The crystal in the laboratory: indexed and refined.
+
+    Attributes
+    ----------
+    refined : Refined or None
+        Crystal and geometry; None where the spots were not indexed.
+    share : float
+        Of the spots that are indexed.
+    tried : tuple of str
+        What was tried and found.
+    ends_at : str
+        Why there is nothing to integrate; empty where there is.
+    doubts : dict
+        Sentences by rule.
+    """
+
+    refined: Refined | None
+    share: float
+    tried: tuple[str, ...] = ()
+    ends_at: str = ""
+    doubts: Doubts = field(default_factory=Doubts)
+
+
+@dataclass(frozen=True)
+class Integrated:
+    """Intensities of all reflections of a sweep.
+
+    Attributes
+    ----------
+    reflections : Reflections or None
+        As they were recorded; None where nothing was integrated.
+    observations : Observations or None
+        Those that count, corrected for their geometry.
+    mosaicity : Mosaicity
+        The widths of reflections.
+    d_min : float
+        Resolution to which reflections were predicted, Å.
+    ends_at : str
+        Why nothing was integrated; empty where it was.
+    doubts : dict
+        Sentences by rule.
+    """
+
+    reflections: Reflections | None
+    observations: Observations | None
+    mosaicity: Mosaicity
+    d_min: float
+    ends_at: str = ""
     doubts: Doubts = field(default_factory=Doubts)

@@ -1,0 +1,55 @@
+"""The lattice of a sweep's spots, and its geometry refined against them."""
+
+from flows.mx.recipe import Recipe
+from flows.mx.types import Doubts, Opened, Placed, Spotted
+from tasks.errors import DataError
+from tasks.mx.index import Indexed, NotIndexed, index
+from tasks.mx.refine import Refined, refine
+
+_LOW_SHARE = 0.5  # of the spots that are indexed, below which a person should look
+_WIDE = 1.5  # pixels of root mean square, above which positions do not fit
+_LATE = 1.0  # images of the same
+_WORTH_ALONG_DEG = 10.0  # of turn, from which orientation and cell may change along the sweep
+
+
+def place_crystal(recipe: Recipe, opened: Opened, spotted: Spotted) -> Placed | None:
+    """Index the spots and refine; None where there is nothing to index.
+
+    What is not indexed ends the reduction with what was tried, and with the pictures of its
+    images: that is a result, and no broken data.
+    """
+    if spotted.ends_at:
+        return None
+    known = opened.known
+    try:
+        found = index(
+            spotted.spots,
+            opened.geometry,
+            cell=known.cell,
+            space_group=known.space_group,
+            max_cell=recipe.longest_axis,
+        )
+    except NotIndexed as error:
+        return Placed(None, 0.0, ends_at=f"Not indexed. {error}")
+    along = len(opened.images) * abs(opened.geometry.rotation.width_deg) >= _WORTH_ALONG_DEG
+    try:
+        refined = refine(spotted.spots, found.hkl, found.geometry, found.crystal, along=along)
+    except DataError as error:
+        return Placed(None, found.fraction, found.tried, f"Indexed, but not refined. {error}")
+    return Placed(refined, found.fraction, found.tried, doubts=_doubts(found, refined))
+
+
+def _doubts(found: Indexed, refined: Refined) -> Doubts:
+    said: list[str] = []
+    if found.fraction < _LOW_SHARE:
+        said.append(
+            f"Only {found.fraction:.0%} of the spots are indexed: a second crystal, ice or a wrong "
+            "cell. Look at the picture of the detector."
+        )
+    x, y, z = (float(each) for each in refined.rmsd)
+    if max(x, y) > _WIDE or z > _LATE:
+        said.append(
+            f"Spots lie {x:.2f} and {y:.2f} pixels and {z:.2f} images (r.m.s.) from where they are "
+            "expected: split spots, or a crystal that slips."
+        )
+    return {"indexing": tuple(said)}

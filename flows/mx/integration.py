@@ -1,0 +1,161 @@
+"""Intensities of a sweep: widths and profiles from some blocks, then every block on the cluster."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.mx.blocks import Block, blocks_of, scratch
+from flows.mx.recipe import Recipe
+from flows.mx.types import Doubts, Integrated, Opened, Placed, Spotted
+from flows.reduction import Reduction
+from tasks.errors import DataError
+from tasks.io.diffraction import Geometry, Images, open_images
+from tasks.mx.crystal import Crystal
+from tasks.mx.geometry import resolution
+from tasks.mx.image_figures import spots_resolution
+from tasks.mx.integrate import to_observations
+from tasks.mx.integrate_block import integrate_block
+from tasks.mx.mosaicity import Mosaicity, first_guess, margin, reflecting_range
+from tasks.mx.profile import Learned, ProfileModel, join_profiles, learn_profiles
+from tasks.mx.reflections import Flag, Reflections
+
+_TELLING = 8  # blocks, evenly over the sweep, that tell widths and profiles
+_BEYOND = 0.75  # of the spots' resolution: weak reflections go further than spots do
+_POOR = 0.2  # of the reflections, without an intensity that counts
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for all blocks of a sweep; small and picklable."""
+
+    geometry: Geometry
+    crystal: Crystal
+    mosaicity: Mosaicity
+    d_min: float
+    model: str = ""
+
+
+def integrate(
+    run: Reduction, recipe: Recipe, opened: Opened, spotted: Spotted, placed: Placed | None
+) -> Integrated | None:
+    """Integrate all reflections that the crystal predicts; None where it is not placed."""
+    if placed is None or placed.refined is None:
+        return None
+    refined = placed.refined
+    d_min = limit_of(recipe, refined.geometry, spotted)
+    guess = first_guess(spotted.spots, refined.geometry)
+    terms = Terms(refined.geometry, refined.crystal, guess, d_min)
+    blocks = blocks_of(run, opened)
+    some = [blocks[int(at)] for at in np.linspace(0, len(blocks) - 1, min(len(blocks), _TELLING))]
+    try:
+        widths = list(run.work_through("Widths", partial(measure_widths, terms=terms), some))
+        terms = Terms(terms.geometry, terms.crystal, Mosaicity.join(widths), d_min)
+        learned = list(run.work_through("Profiles", partial(learn, terms=terms), some))
+        model = join_profiles(sorted(learned, key=lambda each: each.z), terms.geometry)
+    except DataError as error:
+        return Integrated(None, None, guess, d_min, ends_at=f"Not integrated: {error}")
+    path = save_model(scratch(run) / "profiles.npz", model)
+    terms = Terms(terms.geometry, terms.crystal, terms.mosaicity, d_min, path)
+    parts = list(run.work_through("Intensities", partial(integrate_one, terms=terms), blocks))
+    reflections = Reflections.join(parts)
+    observations = to_observations(reflections, terms.geometry)
+    doubts = _doubts(reflections, len(observations))
+    return Integrated(reflections, observations, terms.mosaicity, d_min, doubts=doubts)
+
+
+def limit_of(recipe: Recipe, geometry: Geometry, spotted: Spotted) -> float:
+    """Return the resolution to integrate to: the detector's, or somewhat beyond the spots'."""
+    rows, columns = geometry.detector.shape
+    corners = np.array([[0, 0], [columns, 0], [0, rows], [columns, rows]], dtype=np.float64)
+    finest = float(resolution(geometry, corners).min())
+    if recipe.resolution is not None:
+        return max(finest, recipe.resolution)
+    seen = spots_resolution(geometry, spotted.spots.xyz[:, :2])
+    return max(finest, _BEYOND * seen) if np.isfinite(seen) else finest
+
+
+def measure_widths(block: Block, cores: int = 1, *, terms: Terms) -> Mosaicity:
+    """Measure the widths of a block's strong reflections; runs on a worker."""
+    with open_images(block.data) as images:
+        return reflecting_range(
+            images.read(slice(block.first, block.stop)),
+            block.first,
+            terms.geometry,
+            terms.crystal,
+            terms.mosaicity,
+            images.mask,
+            images.saturation,
+            terms.d_min,
+        )
+
+
+def learn(block: Block, cores: int = 1, *, terms: Terms) -> Learned:
+    """Learn the profiles of a block's strong reflections; runs on a worker."""
+    with open_images(block.data) as images:
+        return learn_profiles(
+            one_by_one(images, block.first, block.stop),
+            block.first,
+            terms.geometry,
+            terms.crystal,
+            terms.mosaicity,
+            images.mask,
+            images.saturation,
+            terms.d_min,
+            (block.first, block.stop),
+        )
+
+
+def integrate_one(block: Block, cores: int = 1, *, terms: Terms) -> Reflections:
+    """Integrate the reflections whose centres lie in a block; runs on a worker."""
+    model = load_model(Path(terms.model), terms)
+    with open_images(block.data) as images:
+        reach = margin(terms.mosaicity, terms.geometry)
+        first = max(0, block.first - reach)
+        return integrate_block(
+            one_by_one(images, first, min(images.shape[0], block.stop + reach)),
+            first,
+            terms.geometry,
+            terms.crystal,
+            model,
+            images.mask,
+            images.saturation,
+            block=(block.first, block.stop),
+        )
+
+
+def one_by_one(images: Images, first: int, stop: int) -> Iterator[NDArray[np.int32]]:
+    """Read images one after the other, so that memory holds one."""
+    for number in range(first, stop):
+        yield images.read(slice(number, number + 1))[0]
+
+
+def save_model(path: Path, model: ProfileModel) -> str:
+    """Put profiles where all workers read them."""
+    np.savez(path, z=model.z, tables=model.tables, reflections=model.reflections)
+    return str(path)
+
+
+def load_model(path: Path, terms: Terms) -> ProfileModel:
+    """Read profiles that `save_model` wrote."""
+    with np.load(path, allow_pickle=False) as kept:
+        return ProfileModel(
+            terms.mosaicity, terms.d_min, kept["z"], kept["tables"], int(kept["reflections"])
+        )
+
+
+def _doubts(reflections: Reflections, observed: int) -> Doubts:
+    said: list[str] = []
+    share = 1 - observed / max(len(reflections), 1)
+    if share > _POOR:
+        overloaded = float(reflections.has(Flag.OVERLOADED).mean())
+        neighbours = float(reflections.has(Flag.NEIGHBOUR).mean())
+        said.append(
+            f"{share:.0%} of the reflections have no intensity that counts ({overloaded:.0%} are "
+            f"overloaded, {neighbours:.0%} overlap with neighbours): attenuate the beam, turn in "
+            "finer steps, or move the detector away."
+        )
+    return {"integration": tuple(said)}
