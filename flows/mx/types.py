@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from tasks.io.diffraction import Geometry
 from tasks.io.scan import ScanReference
 from tasks.mx.image_figures import ImageFigures
-from tasks.mx.refine import Refined
 from tasks.mx.mosaicity import Mosaicity
+from tasks.mx.refine import Refined
 from tasks.mx.reflections import Observations, Reflections, Spots
 from tasks.mx.seen import Seen
 
