@@ -30,6 +30,16 @@ from tasks.mx.reflections import Columns, Ints
 MOST_CANDIDATES = 1_000_000
 ROUNDS = 6
 BLIND = 0.05
+CENTRING = {
+    "A": (((0, 1, 1), 2),),
+    "B": (((1, 0, 1), 2),),
+    "C": (((1, 1, 0), 2),),
+    "I": (((1, 1, 1), 2),),
+    "F": (((1, 1, 0), 2), ((0, 1, 1), 2)),
+    "R": (((-1, 1, 1), 3),),
+    "H": (((-1, 1, 1), 3),),
+}
+"""By a symbol's letter: the sum of h, k, l with these factors must be a multiple."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +118,7 @@ def predict(
 
 
 def blind_fraction(geometry: Geometry, crystal: Crystal, d_min: float) -> float:
-    """Return which share of the indices to d_min no rotation brings onto the sphere or out of the
-    blind region.
-    """
+    """Return which share of the indices to d_min stays in the blind region, however far it turns."""
     total = seen = 0
     turn = 360 / abs(geometry.rotation.width_deg)
     for hkl in candidates(crystal, d_min):
@@ -144,24 +152,12 @@ def _between(crystal: Crystal, hkl: Ints, d_min: float, d_max: float) -> Ints:
 
 def centring_absent(hkl: Ints, space_group: str) -> NDArray[np.bool_]:
     """Tell which indices, (n, 3), a centred lattice extinguishes; R in its hexagonal axes."""
-    h, k, l = hkl.T  # noqa: E741: the crystallographer's letters
-    match space_group.strip()[:1].upper():
-        case "A":
-            return (k + l) % 2 != 0
-        case "B":
-            return (h + l) % 2 != 0
-        case "C":
-            return (h + k) % 2 != 0
-        case "I":
-            return (h + k + l) % 2 != 0
-        case "F":
-            return ((h + k) % 2 != 0) | ((k + l) % 2 != 0)
-        case "R" if not space_group.strip().upper().endswith(":R"):
-            return (-h + k + l) % 3 != 0
-        case "H":
-            return (-h + k + l) % 3 != 0
-        case _:
-            return np.zeros(len(hkl), dtype=bool)
+    symbol = space_group.strip().upper()
+    conditions = () if symbol.endswith(":R") else CENTRING.get(symbol[:1], ())
+    absent = np.zeros(len(hkl), dtype=bool)
+    for factors, divisor in conditions:
+        absent |= (hkl @ np.array(factors)) % divisor != 0
+    return absent
 
 
 def _cross(

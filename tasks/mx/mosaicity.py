@@ -1,0 +1,224 @@
+"""How wide reflections are: on the detector (sigma_b) and in rotation (sigma_m).
+
+Kabsch, Acta Cryst. D66, 133 (2010), section 2.4: the spread on the detector is that of the spots'
+pixels about the predicted ray; the reflecting range is the most likely one, given how the counts of
+each spot divide among its images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.errors import DataError
+from tasks.io.diffraction import F, Geometry
+from tasks.mx.crystal import Crystal
+from tasks.mx.reflections import Spots
+
+if TYPE_CHECKING:
+    from tasks.mx.shoebox import Shoeboxes
+
+REACH = 4.0
+GENEROUS = 1.5
+STRONG, FEWEST, MOST = 10.0, 12, 1500
+ROUNDS = 4
+LONGEST_MARGIN = 25
+CANDIDATES = np.geomspace(0.05, 5.0, 93)
+
+
+@dataclass(frozen=True)
+class Mosaicity:
+    """
+    The widths of reflections in Kabsch's frame, as standard deviations.
+
+    Attributes
+    ----------
+    sigma_b_deg
+        Of the diffracted beam's directions, the pixel's own width included.
+    sigma_m_deg
+        Of the rotation: reflecting range and bandpass.
+    reflections
+        How many tell so.
+    reach
+        How many standard deviations belong to the peak.
+    """
+
+    sigma_b_deg: float
+    sigma_m_deg: float
+    reflections: int = 0
+    reach: float = REACH
+
+    @property
+    def beam_reach_deg(self) -> float:
+        """Radius of a peak on the detector."""
+        return self.reach * self.sigma_b_deg
+
+    @property
+    def range_deg(self) -> float:
+        """Half of the rotation of a reflection whose zeta is 1."""
+        return self.reach * self.sigma_m_deg
+
+    def wider(self, factor: float) -> Mosaicity:
+        """Return the same with larger widths."""
+        return replace(
+            self, sigma_b_deg=factor * self.sigma_b_deg, sigma_m_deg=factor * self.sigma_m_deg
+        )
+
+    @staticmethod
+    def join(parts: list[Mosaicity]) -> Mosaicity:
+        """
+        Return one that serves a whole sweep.
+
+        The widest of the blocks, but no more than 1.3 times their median.
+        """
+        told = [part for part in parts if part.reflections]
+        if not told:
+            raise DataError(
+                "no strong reflections were found where the crystal predicts them; look at the "
+                "indexing and the beam centre"
+            )
+        beam = np.array([part.sigma_b_deg for part in told])
+        mosaic = np.array([part.sigma_m_deg for part in told])
+        return Mosaicity(
+            float(min(beam.max(), 1.3 * np.median(beam))),
+            float(min(mosaic.max(), 1.3 * np.median(mosaic))),
+            sum(part.reflections for part in told),
+        )
+
+
+def margin(mosaicity: Mosaicity, geometry: Geometry, zeta_min: float = 0.05) -> int:
+    """Return how many images before and after its own a block needs, 25 at most."""
+    width = abs(geometry.rotation.width_deg)
+    return int(min(np.ceil(mosaicity.range_deg / width / zeta_min) + 1, LONGEST_MARGIN))
+
+
+def smallest_zeta(mosaicity: Mosaicity, geometry: Geometry, zeta_min: float = 0.05) -> float:
+    """Return from which zeta on the whole range of a reflection fits into a block's margin."""
+    images = margin(mosaicity, geometry, zeta_min) - 1
+    return max(zeta_min, mosaicity.range_deg / abs(geometry.rotation.width_deg) / images)
+
+
+def first_guess(spots: Spots, geometry: Geometry) -> Mosaicity:
+    """Guess the widths from how many pixels and images strong spots have: good to a factor of 2."""
+    detector, rotation = geometry.detector, geometry.rotation
+    if not len(spots):
+        raise DataError("there are no spots, the widths of reflections cannot be told")
+    images = spots.images[:, 1] - spots.images[:, 0] + 1
+    radius = np.sqrt(np.median(spots.pixels / images) / np.pi) * max(detector.pixel)
+    beam = np.degrees(radius / 2 / detector.distance)
+    width = abs(rotation.width_deg)
+    mosaic = max(0.3 * width, 0.2 * (float(np.mean(images)) - 0.5) * width)
+    return Mosaicity(float(beam), mosaic)
+
+
+def reflecting_range(
+    images: NDArray[np.int32],
+    first: int,
+    geometry: Geometry,
+    crystal: Crystal,
+    start: Mosaicity,
+    mask: NDArray[np.bool_],
+    saturation: float | None,
+    d_min: float,
+) -> Mosaicity:
+    """
+    Measure the widths of a block's strong reflections.
+
+    Parameters
+    ----------
+    images
+        (images, rows, columns), consecutive ones.
+    first
+        Image coordinate of the first.
+    start
+        A guess, such as `first_guess`.
+    mask
+        True where a pixel is left out, (rows, columns).
+
+    Returns
+    -------
+    Mosaicity
+        With 0 reflections, and the guess, if there are too few strong ones.
+    """
+    found = replace(start, reflections=0)
+    for _ in range(ROUNDS):
+        generous = start.wider(GENEROUS)
+        boxes = _strong_boxes(images, first, geometry, crystal, generous, mask, saturation, d_min)
+        if len(boxes) < FEWEST:  # boxes may be so large that neighbours fill them
+            start = start.wider(0.6)
+            continue
+        found = _measure(boxes, generous)
+        if found.sigma_b_deg < 1.3 * start.sigma_b_deg and (
+            found.sigma_m_deg < 1.3 * start.sigma_m_deg
+        ):
+            return found
+        start = found
+    return found
+
+
+def _strong_boxes(
+    images: NDArray[np.int32],
+    first: int,
+    geometry: Geometry,
+    crystal: Crystal,
+    mosaicity: Mosaicity,
+    mask: NDArray[np.bool_],
+    saturation: float | None,
+    d_min: float,
+) -> Shoeboxes:
+    from tasks.mx.shoebox import extract
+
+    block = (first, first + len(images))
+    boxes = extract(
+        images, first, geometry, crystal, mosaicity, mask, saturation, d_min, block, inside=True
+    )
+    total, sigma = boxes.rough_sums()
+    strength = np.where(boxes.whole, total / sigma, -np.inf)
+    strongest = np.argsort(-strength)[:MOST]
+    return boxes.take(np.sort(strongest[strength[strongest] > STRONG]))
+
+
+def _measure(boxes: Shoeboxes, start: Mosaicity) -> Mosaicity:
+    from tasks.mx.profile_kernels import detector_moments, rotation_counts
+
+    beam = start.sigma_b_deg
+    for _ in range(6):
+        moments: F = detector_moments(*boxes.arrays, boxes.jacobian, start.reach * beam)
+        told = moments[np.isfinite(moments) & (moments > 0)]
+        if len(told) < FEWEST:
+            return replace(start, reflections=0)
+        beam = float(np.clip(np.sqrt(np.median(told)), beam / 2, start.sigma_b_deg))
+    counts, below, edges = rotation_counts(*boxes.arrays, boxes.jacobian, boxes.per_image, beam * 3)
+    mosaic = _likeliest(counts, below, edges, start.sigma_m_deg / GENEROUS)
+    return Mosaicity(beam, mosaic, len(boxes), start.reach)
+
+
+def _likeliest(counts: F, below: F, edges: F, about: float) -> float:
+    """
+    Return the reflecting range under which the counts per image are likeliest.
+
+    Parameters
+    ----------
+    counts, below
+        Peak with background, and background alone, per reflection and image, (n, images).
+    edges
+        Of the images from the predicted angle, times zeta, in degrees, (n, images + 1).
+    """
+    from scipy.special import ndtr
+
+    strength = (counts - below).sum(axis=1, keepdims=True).clip(1)
+    weight = np.minimum(1, 2000 / strength[:, 0])
+    scores: list[F] = []
+    for sigma in CANDIDATES * about:
+        expected = strength * np.abs(np.diff(ndtr(edges / sigma), axis=1)) + below + 1e-3
+        likelihood = np.where(counts + below > 0, counts * np.log(expected) - expected, 0)
+        scores.append(likelihood.sum(axis=1) * weight)
+    score = np.array(scores)
+    best = int(score.sum(axis=1).argmax())
+    lost: NDArray[Any] = score.max(axis=0) - score[best]
+    usual = lost <= np.quantile(lost, 0.9)
+    best = int(score[:, usual].sum(axis=1).argmax())
+    return float(CANDIDATES[best] * about)
