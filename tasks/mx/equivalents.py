@@ -62,7 +62,7 @@ def space_group_of(symbol: str) -> gemmi.SpaceGroup:
     """
     import gemmi
 
-    found = gemmi.find_spacegroup_by_name(symbol)
+    found: gemmi.SpaceGroup | None = gemmi.find_spacegroup_by_name(symbol)
     if found is None:
         raise DataError(
             f"{symbol!r} is not the symbol of a space group; write it like 'P 21 21 21'"

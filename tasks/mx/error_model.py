@@ -11,6 +11,7 @@ reason the part of sigma² that follows the observation's own counts is moved to
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -131,8 +132,9 @@ def fit_error_model(
     ErrorModel
         `start` with other widths where there are too few equivalents to tell.
     """
-    from scipy.optimize import minimize
+    import scipy.optimize  # pyright: ignore[reportMissingTypeStubs]
 
+    optimise: Any = scipy.optimize
     expected = scale * mean
     variance = start.variance(sigma, intensity, expected)
     share = _share_of_mean(groups, scale**2 / variance, kept)
@@ -149,7 +151,7 @@ def fit_error_model(
         ratio = np.minimum(left / model, _CLIP**2)
         return float(np.mean(np.log(model) + ratio)) + 1e-4 * float(logarithms[0] ** 2)
 
-    found = minimize(unlikely, np.log([start.a, max(start.b, 0.01)]), method="Nelder-Mead")
+    found = optimise.minimize(unlikely, np.log([start.a, max(start.b, 0.01)]), method="Nelder-Mead")
     a, b = (float(value) for value in np.exp(found.x))
     model = ErrorModel(a, b, start.levels, start.slopes)
     deviate = np.sqrt(left) / np.sqrt(model.a**2 * (own + b**2 * systematic))

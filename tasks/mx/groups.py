@@ -38,7 +38,8 @@ class Groups:
 
     def sum(self, values: NDArray[Any]) -> F:
         """Sum a column over each group, (groups,)."""
-        return np.bincount(self.of, weights=values, minlength=len(self))
+        found: F = np.bincount(self.of, weights=values, minlength=len(self)).astype(np.float64)
+        return found
 
 
 def groups_of(numbers: Ints, count: int | None = None) -> Groups:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -262,9 +263,10 @@ def _solve(problem: _Problem, weights: F, gradient: F, values: F) -> F:
     matrix, right = normal_equations(
         problem.groups, problem.rows.columns, problem.rows.values, weights, gradient, len(values)
     )
-    from scipy.linalg import solve
+    import scipy.linalg  # pyright: ignore[reportMissingTypeStubs]
 
-    found: F = solve(matrix + problem.prior, right - problem.prior @ values, assume_a="pos")
+    algebra: Any = scipy.linalg
+    found: F = algebra.solve(matrix + problem.prior, right - problem.prior @ values, assume_a="pos")
     return found
 
 
@@ -276,10 +278,11 @@ def _cell(crystals: Sequence[Crystal]) -> Cell:
 def _unconnected(seen: Observations, groups: Groups, kept: Bools) -> list[str]:
     """Warn of sweeps whose scale relative to the others nothing tells."""
     found: list[str] = []
-    numbers = np.unique(seen.sweep).tolist()
+    numbers: list[int] = np.unique(seen.sweep).tolist()
     for number in numbers if len(numbers) > 1 else []:
-        own = kept & (seen.sweep == number)
-        both = (groups.sum(own.astype(float)) > 0) & (groups.sum((kept & ~own).astype(float)) > 0)
+        own: Bools = kept & (seen.sweep == number)
+        rest: Bools = kept & ~own
+        both = (groups.sum(own) > 0) & (groups.sum(rest) > 0)
         if both.sum() < _FEW_SHARED:
             found.append(
                 f"sweep {number + 1} shares {int(both.sum())} unique reflections with the others: "

@@ -50,6 +50,16 @@ def harmonic_values(directions: Any, degree: int, sizes: Any, found: Any) -> Non
 
 
 @compiled
+def row_products(columns: Any, values: Any, parameters: Any, found: Any) -> None:
+    """Fill the product of each sparse row (n, width) with the parameters, (n,)."""
+    for row in range(len(columns)):
+        total = 0.0
+        for one in range(columns.shape[1]):
+            total += values[row, one] * parameters[columns[row, one]]
+        found[row] = total
+
+
+@compiled
 def normal(
     order: Any,
     offsets: Any,

@@ -140,8 +140,11 @@ class Design:
 
     def inverse_scale(self, parameters: F) -> F:
         """Return g, (n,)."""
-        found: F = np.exp(_product(self.columns, self.values, parameters))
-        return found
+        from tasks.mx.scale_kernels import row_products
+
+        found = np.empty(len(self.columns))
+        row_products(self.columns, self.values, parameters, found)
+        return np.exp(found)
 
 
 def scale_model(
@@ -169,7 +172,7 @@ def scale_model(
     first = 0
     for number in np.unique(observations.sweep).tolist():
         z = observations.xyz[observations.sweep == number, 2]
-        step = abs(rotations[number].width_deg) if number < len(rotations) else 0.1
+        step = abs(float(rotations[number].width_deg)) if number < len(rotations) else 0.1
         begin, end = float(np.floor(z.min())), float(max(np.ceil(z.max()), z.min() + 1))
         turn, affordable = (end - begin) * step, len(z) // PER_PARAMETER
         degree = _degree(len(z), turn) if absorption is None else absorption
@@ -251,7 +254,7 @@ def _rows(part: SweepModel, seen: Observations, crystal: Crystal | None) -> tupl
         incident = seen.s1 - crystal.points(seen.hkl, z)
         both = harmonics(seen.s1, part.absorption) + harmonics(incident, part.absorption)
         first = part.first + part.scales + part.decays
-        columns.append(np.broadcast_to(first + np.arange(both.shape[1]), both.shape))
+        columns.append(np.tile(first + np.arange(both.shape[1]), (len(both), 1)))
         values.append(both / 2)
     return np.concatenate(columns, axis=1).astype(np.int32), np.concatenate(values, axis=1)
 
@@ -277,10 +280,3 @@ def _degree(count: int, turn: float) -> int:
     return max(
         (degree for degree in (2, 3, 4) if count >= ABSORPTION_PER_TERM * terms(degree)), default=0
     )
-
-
-def _product(columns: Ints, values: NDArray[np.float32], parameters: F) -> F:
-    found = np.zeros(len(columns))
-    for each in range(columns.shape[1]):
-        found += values[:, each] * parameters[columns[:, each]]
-    return found
