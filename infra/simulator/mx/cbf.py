@@ -54,11 +54,11 @@ def files(folder: Path, plan: SweepPlan, *, packed: bool = False) -> Iterator[Pa
         Each file that is there.
     """
     sweep = Sweep(plan)
-    for number in range(plan.written):
+    for number, image in enumerate(sweep.images()):
         if number in plan.faults.lost:
             continue
         path = folder / f"{plan.name}_{number + 1:05d}.cbf{'.gz' if packed else ''}"
-        content = cbf(plan, number, sweep.image(number))
+        content = cbf(plan, number, image)
         hidden = path.with_name(f".{path.name}")
         hidden.write_bytes(gzip.compress(content, 4) if packed else content)
         hidden.rename(path)

@@ -78,9 +78,8 @@ def files(
         _link(file, plan, layout, per_file)
     hidden.rename(master)
     yield master
-    for number in range(plan.written):
+    for number, image in enumerate(sweep.images()):
         path = folder / _data_name(plan, number // per_file)
-        image = sweep.image(number)
         stored = image.astype(np.uint32)
         stored[image < 0] = NONE
         _append(path, number % per_file, stored, number not in plan.faults.lost)

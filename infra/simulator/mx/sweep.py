@@ -1,6 +1,8 @@
 """The measurement of a sweep, image by image; an image is the same however it is asked for."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,10 +46,19 @@ class Sweep:
         """The beam on each image, 1 on average, 0 where the shutter is closed, (images,)."""
         return reflections.beam_of(self.plan)
 
-    def images(self, first: int = 0, last: int | None = None) -> Iterator[Counts]:
-        """Measure images, (rows, columns) each."""
-        for number in range(first, self.plan.written if last is None else last):
-            yield self.image(number)
+    def images(self, first: int = 0, last: int | None = None, threads: int = 2) -> Iterator[Counts]:
+        """Measure images in turn, (rows, columns) each; memory holds a few."""
+        numbers = range(first, self.plan.written if last is None else last)
+        background.expected(self.plan)  # what all of them need is made once
+        _ = self.spots, self.pixels, self.beam
+        with ThreadPoolExecutor(threads) as pool:
+            ahead = 2 * threads
+            running = deque(pool.submit(self.image, number) for number in numbers[:ahead])
+            for number in numbers:
+                done = running.popleft().result()
+                if number + ahead < numbers.stop:
+                    running.append(pool.submit(self.image, number + ahead))
+                yield done
 
     def expected(self, number: int) -> NDArray[np.float32]:
         """Return what the pixels of an image count in the mean, (rows, columns)."""
