@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 PARALLAX, SIMPLE = "ParallaxCorrectedPxMmStrategy", "SimplePxMmStrategy"
-WHOLE_TURN = 1e-9
 MODELS = ("beam", "detector", "goniometer", "scan", "crystal", "imageset")
 
 
@@ -83,6 +82,7 @@ def _experiment(models: Any, numbers: Any, path: Path) -> Experiment:
         number = numbers.get(kind)
         return None if number is None else models[kind][number]
 
+    images: Any = model("imageset") or {}
     beam, detector, crystal = model("beam"), model("detector"), model("crystal")
     if beam is None or detector is None:
         raise DataError(f"{path} has an experiment without beam or detector.")
@@ -95,7 +95,7 @@ def _experiment(models: Any, numbers: Any, path: Path) -> Experiment:
     return Experiment(
         geometry,
         None if crystal is None else _crystal(crystal),
-        str((model("imageset") or {}).get("template", "")),
+        str(images.get("template", "")),
         str(numbers.get("identifier", "")),
         float(detector["panels"][0]["trusted_range"][1]) or None,
     )
@@ -155,10 +155,10 @@ def _goniometer(model: Any) -> Goniometer:
         )
     # rotations inside and outside of the axis stand as axes of their own
     stages = [(np.array(model["rotation_axis"], dtype=np.float64), 0.0, "omega")]
-    for place, name in ((0, "fixed"), (len(stages) + 1, "setting")):
-        axis, angle = _axis_angle(np.array(model.get(f"{name}_rotation", np.eye(3))).reshape(3, 3))
-        if abs(angle) > WHOLE_TURN:
-            stages.insert(place, (axis, angle, name))
+    for place, name in ((0, "fixed"), (2, "setting")):
+        matrix = np.array(model.get(f"{name}_rotation", np.eye(3))).reshape(3, 3)
+        if not np.allclose(matrix, np.eye(3), atol=1e-12):
+            stages.insert(place, (*_axis_angle(matrix), name))
     names = tuple(name for _, _, name in stages)
     return Goniometer(
         np.array([axis for axis, _, _ in stages]),

@@ -267,15 +267,18 @@ class Tree:
         kind = group.id.links.get_info(key).type
         return kind, None if kind == h5l.TYPE_HARD else group.id.links.get_val(key)
 
-    def _follow(
-        self, group: h5py.Group, filename: str, inner: str, links: int
-    ) -> Node | _Broken | None:
+    def _follow(self, group: Node, filename: str, inner: str, links: int) -> Node | _Broken | None:
         target = resolve(Path(group.file.filename), filename)
         if not target.is_file():
             self.missing.add(target)
             return _Broken(target)
         self.linked.add(target)
         return self._walk(self._open(target), inner, links + 1)
+
+    def target(self, dataset: h5py.Dataset, filename: str, inner: str) -> h5py.Dataset | None:
+        """Find what a virtual dataset maps from another file; None if it is not there."""
+        found = self._follow(dataset, filename, inner, links=0)
+        return found if isinstance(found, h5py.Dataset) else None
 
     def sources(self, dataset: h5py.Dataset) -> None:
         """Note the files behind a virtual or externally stored dataset as linked or missing."""
