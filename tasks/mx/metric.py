@@ -20,6 +20,7 @@ from tasks.mx.reflections import Ints
 from tasks.mx.symmetry import PRIMITIVE, centring, space_group
 
 _POINTS = np.array(list(itertools.product(range(-4, 5), repeat=3)), dtype=np.int64)
+_FEW = np.array(list(itertools.product(range(3), repeat=3)), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def _distinct(found: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _orthorhombic(metric: F, direct: NDArray[np.int64]) -> NDArray[np.int64]:
-    """a < b < c, but the centred face of A, B and C is C."""
+    """A < b < c, but the centred face of A, B and C is C."""
     axes = _distinct(direct[orders(direct.astype(np.int32)) == 2])
     axes = axes[np.argsort(np.einsum("ni,ij,nj->n", axes, metric, axes))]
     turn = {"A": [1, 2, 0], "B": [0, 2, 1]}.get(letter(axes), [0, 1, 2])
@@ -179,29 +180,32 @@ def _orthorhombic(metric: F, direct: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _monoclinic(metric: F, direct: NDArray[np.int64]) -> NDArray[np.int64]:
-    """b unique; the shortest a and c with an obtuse angle, or those that centre C."""
+    """B unique; the shortest a and c with an obtuse angle, or those that centre C."""
     rotation = direct[orders(direct.astype(np.int32)) == 2][0]
     axis, plane = _axis(rotation), _plane(metric, rotation)
     choices: list[tuple[float, float, NDArray[np.int64]]] = []
     for a, c in itertools.permutations(plane[:12], 2):
         axes = np.array([a, axis, c])
-        size = abs(round(float(np.linalg.det(axes))))
-        if size not in (1, 2) or letter(axes) not in "PC" or a @ metric @ c > 1e-9:
-            continue
-        lengths = float(np.sqrt(a @ metric @ a)), float(np.sqrt(c @ metric @ c))
-        choices.append((sum(lengths), lengths[0], axes))
-    return min(choices, key=lambda each: (round(each[0], 6), each[1]))[2]
+        if abs(round(float(np.linalg.det(axes)))) in (1, 2) and a @ metric @ c < 1e-9:
+            lengths = float(np.sqrt(a @ metric @ a)), float(np.sqrt(c @ metric @ c))
+            choices.append((round(sum(lengths), 6), lengths[0], axes))
+    choices.sort(key=lambda each: each[:2])
+    return next(axes for _, _, axes in choices if letter(axes) in "PC")
 
 
 def letter(axes: NDArray[Any]) -> str:
     """Return how a cell is centred whose axes are rows in a primitive cell's axes; ? if oddly."""
-    inside = np.linalg.inv(np.asarray(axes, dtype=np.float64))
-    found = {tuple(np.rint(point * 6).astype(int) % 6) for point in _POINTS @ inside}
+    found = _lattice_points(np.linalg.inv(np.asarray(axes, dtype=np.float64)))
     for name, rows in PRIMITIVE.items():
-        points = _POINTS @ np.array(rows)
-        if found == {tuple(np.rint(point * 6).astype(int) % 6) for point in points}:
+        if found == _lattice_points(np.array(rows)):
             return name
     return "?"
+
+
+def _lattice_points(primitive: F) -> frozenset[int]:
+    """Lattice points inside a cell, as numbers: coordinates of a primitive cell's axes given."""
+    inside = np.rint(_FEW @ primitive * 6).astype(int) % 6
+    return frozenset((inside @ [36, 6, 1]).tolist())
 
 
 def _obverse(axes: NDArray[Any]) -> bool:
