@@ -24,9 +24,9 @@ _TELLING = 2.2  # Angstrom: the rings above are strong and apart from each other
 
 def rings() -> F:
     """Return the d spacings of hexagonal ice above 1 Angstrom, in Angstrom, falling."""
-    h, k, index = (each.ravel() for each in np.mgrid[0:6, 0:6, 0:9])
+    h, k, index = np.indices((6, 6, 9)).reshape(3, -1)
     allowed = (h >= k) & (h + k + index > 0) & (((h - k) % 3 != 0) | (index % 2 == 0))
-    inverse = 4 / 3 * (h * h + h * k + k * k) / A**2 + index**2 / C**2
+    inverse: F = 4 / 3 * (h * h + h * k + k * k) / A**2 + index**2 / C**2
     spacings = 1 / np.sqrt(np.unique(np.round(inverse[allowed], 9)))
     return spacings[spacings > _FINEST]
 
@@ -94,15 +94,21 @@ def ring_contrast(inverse_d: F, profile: F, sigma: F) -> tuple[F, F, F]:
 
 def ice_scores(inverse_d: F, profile: F, sigma: F) -> F:
     """
-    Return by what part of its surroundings the strongest ring of ice stands out, (profiles,).
+    Return by what part of its surroundings the second strongest ring of ice stands out.
 
-    Zero where no ring does so significantly; parameters as for `ring_contrast`.
+    A single ring may be the flank of a spot. Zero where fewer than two are significant; parameters
+    as for `ring_contrast`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (profiles,).
     """
     _, contrast, significance = ring_contrast(inverse_d, profile, sigma)
-    if not contrast.shape[1]:
+    if contrast.shape[1] < 2:
         return np.zeros(len(profile))
     told = np.where(significance >= _SIGNIFICANT, contrast, 0.0)
-    return np.clip(np.max(told, axis=1), 0, None)
+    return np.clip(np.sort(told, axis=1)[:, -2], 0, None)
 
 
 def ice_rings(inverse_d: F, profile: F, sigma: F) -> tuple[float, ...]:
@@ -112,13 +118,25 @@ def ice_rings(inverse_d: F, profile: F, sigma: F) -> tuple[float, ...]:
     A single ring may be that of another substance, so that two are needed; parameters as for
     `ring_contrast`.
     """
-    seen = np.isfinite(profile).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.nansum(profile, axis=0, keepdims=True) / seen
-        error = np.sqrt(np.nansum(sigma**2, axis=0, keepdims=True)) / seen
+    mean, error = (each[None] for each in mean_profile(profile, sigma))
     d, contrast, significance = ring_contrast(inverse_d, mean, error)
     shown = (significance[0] >= _SIGNIFICANT) & (contrast[0] >= _PART)
     return tuple(float(each) for each in d[shown]) if shown.sum() >= 2 else ()
+
+
+def mean_profile(profile: F, sigma: F) -> tuple[F, F]:
+    """
+    Average profiles (profiles, bins) over the images and give its uncertainty, (bins,) each.
+
+    The scatter from image to image counts where it is larger than the counts explain: flanks of
+    spots come and go.
+    """
+    seen = np.isfinite(profile).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.nansum(profile, axis=0) / seen
+        counted = np.nansum(sigma**2, axis=0) / seen**2
+        scatter = np.nansum((profile - mean) ** 2, axis=0) / seen / np.maximum(seen - 1, 1)
+    return mean, np.sqrt(np.maximum(counted, scatter))
 
 
 def _mean(profile: F, sigma: F, bins: NDArray[np.bool_]) -> tuple[F, F]:

@@ -4,8 +4,8 @@ What each image of a sweep tells at once: spots, resolution, ice, overloads, int
 **Spots** are counted on each image by itself, groups of at least two strong pixels. The
 **resolution** of an image is where 95 % of its spots lie at lower resolution, spots on rings of ice
 left out; with fewer than ten there is none. The detector's edge may limit it. **Ice** is by what
-part of its surroundings the strongest ring of hexagonal ice stands out of the radial profile, which
-is that of the pixels that are not strong.
+part of its surroundings the second strongest ring of hexagonal ice stands out of the radial profile
+of the pixels that are not near strong ones.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ Mask = NDArray[np.bool_]
 
 BINS = 400  # of a radial profile, evenly in 1/d
 _STEP = 3  # every third row and column makes a profile: some ten thousand pixels a ring
+_REACH = 3  # pixels from a strong one: its flanks tell nothing of the background
 _FEWEST_SPOTS = 10  # for a resolution
 _WITHIN = 95.0  # per cent of the spots
 _LEAST_PIXELS = 2
@@ -46,16 +47,17 @@ class ImageFigures(Columns):
     resolution
         Of its spots, in Angstrom, (n,); NaN with fewer than ten.
     ice
-        By what part of its surroundings the strongest ring of ice stands out, (n,); 0: none does.
+        By what part of its surroundings the second strongest ring of ice stands out, (n,); 0 for
+        fewer than two rings.
     overloaded
         Pixels above the detector's range, (n,).
     total
         Counts of all valid pixels, (n,); NaN for a lost image.
     background
-        Median over the resolutions of the mean counts of a pixel that is not strong, (n,).
+        Median over the resolutions of the profile, (n,).
     profile, profile_sigma
-        Mean counts of such pixels in rings evenly in 1/d, and 1 sigma, (n, 400); NaN where there
-        is none.
+        Mean counts of the pixels not near strong ones in rings evenly in 1/d, and 1 sigma,
+        (n, 400); NaN where there is none.
     """
 
     image: NDArray[np.int32]
@@ -116,10 +118,7 @@ def spots_and_figures(
     counts, limits = _spots_of_images(strong, geometry)
     total, overloaded = _totals(images, mask, saturation)
     profile, sigma = _profiles(images, mask, strong, geometry, gain)
-    known = np.isfinite(profile)
-    background = [
-        np.median(row[good]) if good.any() else np.nan for row, good in zip(profile, known)
-    ]
+    levels = [row[np.isfinite(row)] for row in profile]
     figures = ImageFigures(
         image=np.arange(first, first + len(images), dtype=np.int32),
         spots=counts,
@@ -127,7 +126,7 @@ def spots_and_figures(
         ice=ice_scores(inverse_d(geometry), profile, sigma),
         overloaded=overloaded,
         total=total,
-        background=np.array(background),
+        background=np.array([np.median(row) if len(row) else np.nan for row in levels]),
         profile=profile,
         profile_sigma=sigma,
     )
@@ -176,25 +175,26 @@ def _totals(
 def _profiles(
     images: NDArray[np.int32], mask: Mask, strong: Mask, geometry: Geometry, gain: float
 ) -> tuple[F, F]:
-    """Average the pixels that are neither masked nor strong in rings, (images, bins) each."""
+    """Average the pixels neither masked nor near strong ones in rings, (images, bins) each."""
+    from tasks.mx.spot_kernels import near_strong, ring_sums
+
     ring = _rings(geometry, mask.shape)
-    left_out = mask[::_STEP, ::_STEP]
     profile = np.full((len(images), BINS), np.nan)
     sigma = profile.copy()
     for number, image in enumerate(images):
-        counts = image[::_STEP, ::_STEP]
-        good = (counts >= 0) & ~left_out & ~strong[number, ::_STEP, ::_STEP]
-        pixels = np.bincount(ring[good], minlength=BINS)
-        sums = np.bincount(ring[good], counts[good], BINS)
-        there = pixels > 0
-        profile[number, there] = sums[there] / pixels[there]
-        sigma[number, there] = np.sqrt(gain * np.maximum(sums[there], gain)) / pixels[there]
+        near = near_strong(np.flatnonzero(strong[number]), *mask.shape, _STEP, _REACH)
+        found = np.zeros((BINS, 2))
+        ring_sums(image, mask, near, ring, _STEP, found)
+        there = found[:, 0] > 0
+        pixels, counts = found[there].T
+        profile[number, there] = counts / pixels
+        sigma[number, there] = np.sqrt(gain * np.maximum(counts, gain)) / pixels
     return profile, sigma
 
 
 def _rings(geometry: Geometry, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Return the bin of every third pixel in both directions."""
-    rows, columns = (np.arange(0, length, _STEP) + 0.5 for length in shape)
+    rows, columns = (np.arange(0.5, length, _STEP, dtype=np.float64) for length in shape)
     x, y = np.meshgrid(columns, rows)
     d = resolution(geometry, np.column_stack([x.ravel(), y.ravel()]))
     number = np.floor(BINS / d / _finest(geometry)).astype(np.int64)

@@ -15,7 +15,7 @@ compiled: Any = numba.njit(nogil=True, cache=True)  # pyright: ignore[reportUnkn
 @compiled
 def connect(places: Any, rows: int, columns: int) -> Any:
     """
-    Number the connected groups of pixels that share a face, across images.
+    Give a number to each connected group of pixels that share faces, across images.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def connect(places: Any, rows: int, columns: int) -> Any:
     numpy.ndarray
         Group of each pixel, from 0 in the order of their first pixels, (n,), int64.
     """
-    parent = np.arange(places.size)
+    parent: Any = np.arange(len(places))
     above, before = 0, 0
     for i in range(places.size):
         place = places[i]
@@ -41,6 +41,15 @@ def connect(places: Any, rows: int, columns: int) -> Any:
             before += 1
         if places[before] == place - rows * columns:
             _unite(parent, i, before)
+    return _number(parent)
+
+
+@compiled
+def unite(pairs: Any, count: int) -> Any:
+    """Return the group of each of so many things that pairs (n, 2) connect, (count,)."""
+    parent: Any = np.arange(count)
+    for i in range(len(pairs)):
+        _unite(parent, pairs[i, 0], pairs[i, 1])
     return _number(parent)
 
 
@@ -180,7 +189,7 @@ def _add(sums: Any, at: int, c: float, x: float, y: float, z: float) -> None:
 
 
 @compiled
-def totals(image: Any, mask: Any, limit: int) -> tuple[int, int, int]:
+def totals(image: Any, mask: Any, limit: int) -> Any:
     """Return the sum of the valid pixels, how many are above the limit, and how many are valid."""
     total, above, valid = np.int64(0), np.int64(0), np.int64(0)
     for y in range(image.shape[0]):
@@ -191,3 +200,34 @@ def totals(image: Any, mask: Any, limit: int) -> tuple[int, int, int]:
             above += good & (value > limit)
             valid += good
     return total, above, valid
+
+
+@compiled
+def near_strong(places: Any, rows: int, columns: int, step: int, reach: int) -> Any:
+    """
+    Tell which pixels of a grid of every so many rows and columns are near strong ones.
+
+    Parameters
+    ----------
+    places
+        Numbers of the strong pixels in the flattened image, (n,).
+    reach
+        How far away they count, in pixels.
+    """
+    near = np.zeros((-(-rows // step), -(-columns // step)), np.bool_)
+    for place in places:
+        y, x = place // columns, place % columns
+        y0, x0 = max(y - reach + step - 1, 0) // step, max(x - reach + step - 1, 0) // step
+        near[y0 : (y + reach) // step + 1, x0 : (x + reach) // step + 1] = True
+    return near
+
+
+@compiled
+def ring_sums(image: Any, mask: Any, near: Any, ring: Any, step: int, sums: Any) -> None:
+    """Add a grid's pixels that are neither masked nor near strong ones to sums (bins, 2)."""
+    for row in range(ring.shape[0]):
+        for column in range(ring.shape[1]):
+            value = image[row * step, column * step]
+            if value >= 0 and not (mask[row * step, column * step] or near[row, column]):
+                sums[ring[row, column], 0] += 1
+                sums[ring[row, column], 1] += value

@@ -10,6 +10,7 @@ Acta Cryst. D74, 85 (2018): the background is the mean of the pixels around a sp
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -119,13 +120,13 @@ def block_spots(
     pixels = _grouped(images, strong, least_pixels)
     starts, brightest = pixels.starts, _brightest(pixels)
     sums = spot_sums(images, mask, strong, pixels.zyx, starts, _MOST_PIXELS, _INNER, _OUTER)
-    peaks = pixels.zyx[brightest, ::-1] + np.array([0.5, 0.5, first + 0.5])
+    peaks = pixels.zyx[brightest, ::-1].astype(np.float64) + np.array([0.5, 0.5, first + 0.5])
     limit = np.inf if saturation is None else saturation
     last = len(images) - 1
     return SpotParts(
         sums=_moved(sums, first),
         pixels=np.diff(np.append(starts, len(pixels.zyx))).astype(np.int32),
-        peak=np.column_stack([pixels.counts[brightest], peaks]),
+        peak=np.hstack([pixels.counts[brightest, None], peaks]),
         box=_boxes(pixels.zyx[:, ::-1], starts) + np.array([0, 0, 0, 0, first, first], np.int32),
         first_box=_border_boxes(pixels, 0),
         last_box=_border_boxes(pixels, last),
@@ -235,7 +236,7 @@ def _pairs(parts: list[SpotParts]) -> NDArray[np.int64]:
     """Return rows of the joined parts that continue each other across a border, (pairs, 2)."""
     found = [np.zeros((0, 2), dtype=np.int64)]
     offset = 0
-    for one, other in zip(parts, parts[1:], strict=False):
+    for one, other in itertools.pairwise(parts):
         ending = np.flatnonzero(one.last_box[:, 0] >= 0)
         beginning = np.flatnonzero(other.first_box[:, 0] >= 0)
         if len(ending) and len(beginning) and other.borders[0, 0] == one.borders[0, 1] + 1:
@@ -258,11 +259,9 @@ def _overlapping(one: Ints, other: Ints) -> NDArray[np.int64]:
 
 
 def _merge(parts: SpotParts, pairs: NDArray[np.int64]) -> SpotParts:
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
+    from tasks.mx.spot_kernels import unite
 
-    links = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(parts), len(parts)))
-    group = connected_components(links, directed=False)[1]
+    group = cast("NDArray[np.int64]", unite(pairs, len(parts)))
     order = np.lexsort((-parts.peak[:, 0], group))
     parts = parts.take(order)
     starts = _starts(group[order])

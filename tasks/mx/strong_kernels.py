@@ -34,17 +34,20 @@ def strong_in_image(
     padded = -(-columns // 8) * 8
     maybe = np.zeros(padded, np.uint8)
     eights = maybe.view(np.uint64)
+    changed = False
     for last in range(rows + HALF):
         line = lines[last % WINDOW]
         if last < rows:
-            _enter(image[last], mask[last], line, sums, counts)
+            changed = _enter(image[last], mask[last], line, sums, counts) or changed
         else:
-            _leave(line, sums, counts)
+            changed = _leave(line, sums, counts) or changed
         row = last - HALF
         if row < 0:
             continue
         _add_up(sums, window_sums)
-        _add_up(counts, window_counts)
+        if changed:
+            _add_up(counts, window_counts)
+            changed = False
         _screen(lines[row % WINDOW], window_sums, window_counts, gain, strong, maybe)
         for eight in range(eights.size):
             if eights[eight] == 0:
@@ -64,24 +67,29 @@ def strong_in_image(
 
 
 @compiled
-def _enter(pixels: Any, masked: Any, line: Any, sums: Any, counts: Any) -> None:
-    """Put a row in the place of the one seven rows before."""
+def _enter(pixels: Any, masked: Any, line: Any, sums: Any, counts: Any) -> bool:
+    """Put a row in the place of the one seven rows before; tell if other columns are valid now."""
+    changed = np.int32(0)
     for x in range(pixels.size):
         value = np.int32(-1) if masked[x] else min(pixels[x], np.int32(MOST))
         value = max(value, np.int32(-1))
         old = line[x + HALF]
+        more = np.int32(value >= 0) - np.int32(old >= 0)
         sums[x + HALF] += max(value, np.int32(0)) - max(old, np.int32(0))
-        counts[x + HALF] += np.int32(value >= 0) - np.int32(old >= 0)
+        counts[x + HALF] += more
+        changed |= more
         line[x + HALF] = value
+    return changed != 0
 
 
 @compiled
-def _leave(line: Any, sums: Any, counts: Any) -> None:
+def _leave(line: Any, sums: Any, counts: Any) -> bool:
     """Take the row of seven rows before out; below the image there is none."""
     for x in range(line.size):
         sums[x] -= max(line[x], np.int32(0))
         counts[x] -= np.int32(line[x] >= 0)
         line[x] = -1
+    return True
 
 
 @compiled
@@ -98,14 +106,12 @@ def _add_up(columns: Any, windows: Any) -> None:
 @compiled
 def _screen(line: Any, sums: Any, counts: Any, gain: float, strong: float, maybe: Any) -> None:
     """Tell the pixels that may exceed the local mean enough; none that does is missed."""
-    limit = np.float32(0.9999 * strong * strong * gain)
-    single = np.float32(0.9999 * gain)
+    limit = np.float32(0.999 * strong * strong * gain)
+    single = np.float32(0.999 * gain)
     for x in range(sums.size):
-        value = line[x + HALF]
-        above = np.float32(counts[x] * value - sums[x])
-        square = above * above
-        enough = square > limit * np.float32(counts[x]) * np.float32(sums[x])
-        maybe[x] = enough & (above > 0) & (np.float32(value) > single)
+        value, n, total = np.float32(line[x + HALF]), np.float32(counts[x]), np.float32(sums[x])
+        above = n * value - total
+        maybe[x] = np.uint8((above * abs(above) > limit * n * total) & (value > single))
 
 
 @compiled

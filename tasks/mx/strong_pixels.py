@@ -3,9 +3,9 @@ Strong pixels: those that stand out of their surroundings by more than counting 
 
 A pixel is strong if it exceeds the mean of the 7 x 7 pixels around it by several standard
 deviations of a Poisson distribution with that mean, and if the variance of those pixels exceeds the
-mean by more than the scatter of a variance allows: W. Kabsch, Acta Cryst. D66, 133 (2010), section
-2.1, and G. Winter et al., Acta Cryst. D74, 85 (2018), section 3.2. With n pixels that are valid, sum
-S, sum of squares Q and g counts per photon:
+mean by more than the scatter of a variance allows: W. Kabsch, Acta Cryst. D66, 133 (2010), and G.
+Winter et al., Acta Cryst. D74, 85 (2018). With n pixels that are valid, sum S, sum of squares Q and
+g counts per photon:
 
     n v - S > s sqrt(g n S)    and    n Q - S² > g S (n - 1 + b sqrt(2 (n - 1)))
 
@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from tasks.algorithm import Inputs, algorithm, current_engine
-from tasks.arrays import Array, gpu_module, is_on_gpu, namespace, to_host
+from tasks.arrays import Array, Host, gpu_module, is_on_gpu, namespace, to_host
 
 HALF = 3  # pixels on each side: 7 x 7
 LEAST = 10  # valid pixels among them: fewer say nothing of the variance
@@ -99,7 +99,7 @@ def _(
     """One pass over each image with running sums; images in parallel."""
     from tasks.mx.strong_kernels import strong_in_image
 
-    found = np.zeros(images.shape, dtype=np.bool_)
+    found: Host = np.zeros(images.shape, dtype=np.bool_)
     masked = np.ascontiguousarray(mask)
 
     def find(number: int) -> None:
@@ -122,7 +122,8 @@ def _(
 ) -> Array:
     """Run the reference's sums on the GPU, image by image, so that little memory is needed."""
     cp = gpu_module("cupy")
-    masked, found = cp.asarray(mask), []
+    masked = cp.asarray(mask)
+    found: list[Array] = []
     xp = namespace(masked)
     for image in images:
         answer = _strong(xp, cp.asarray(image), masked, gain, background, strong)
