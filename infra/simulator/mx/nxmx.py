@@ -12,6 +12,7 @@ from typing import Any, Literal
 import h5py
 import hdf5plugin
 import numpy as np
+from numpy.typing import NDArray
 
 from infra.simulator.hdf5 import put
 from infra.simulator.mx import instrument
@@ -21,9 +22,12 @@ from infra.simulator.xas.growing import open_when_free
 
 Layout = Literal["vds", "links"]
 Array = instrument.Array
+Stored = NDArray[np.uint32]
+Shape = tuple[int, ...]
 TO_MCSTAS = np.array([-1.0, 1.0, -1.0])
 GAP_BIT, DEAD_BIT = 1, 2  # of a pixel_mask: there is no pixel; it counts nothing
 NONE = np.uint32(2**32 - 1)  # what a pixel says that is none
+STACK = "entry/data/data"
 DETECTOR = "entry/instrument/detector"
 MODULE = f"{DETECTOR}/module"
 SWING = f"{DETECTOR}/transformations/two_theta"
@@ -62,7 +66,8 @@ def files(
     """
     Write a sweep image after image: NAME_master.h5, and NAME_data_000001.h5 and so on.
 
-    The master comes first and tells how many images are planned; data files grow, closed after
+    The master comes first and tells how many images are planned. Data files have room for all of
+    theirs under a virtual data set, and grow where links alone lead to them; they are closed after
     each image.
 
     Yields
@@ -82,7 +87,10 @@ def files(
         path = folder / _data_name(plan, number // per_file)
         stored = image.astype(np.uint32)
         stored[image < 0] = NONE
-        _append(path, number % per_file, stored, number not in plan.faults.lost)
+        whole = min(per_file, plan.rotation.images - per_file * (number // per_file))
+        room = whole if layout == "vds" else number % per_file + 1
+        came = None if number in plan.faults.lost else stored
+        _append(path, number % per_file, room, came, image.shape)
         yield path
 
 
@@ -104,25 +112,27 @@ def _data_name(plan: SweepPlan, number: int) -> str:
     return f"{plan.name}_data_{number + 1:06d}.h5"
 
 
-def _append(path: Path, row: int, image: Any, came: bool) -> None:
-    """Add an image to a data file; room alone is left for one that never came."""
+def _append(path: Path, row: int, room: int, image: Stored | None, shape: Shape) -> None:
+    """Add an image to a data file that has room for so many; leave that alone if it never came."""
     with open_when_free(path, "a") as file:
-        if "entry/data/data" not in file:
-            file.create_group("entry").attrs["NX_class"] = "NXentry"
-            file.create_group("entry/data").attrs["NX_class"] = "NXdata"
-            file.create_dataset(
-                "entry/data/data",
-                shape=(0, *image.shape),
-                maxshape=(None, *image.shape),
-                chunks=(1, *image.shape),
-                dtype=np.uint32,
-                fillvalue=NONE,
-                **hdf5plugin.Bitshuffle(nelems=0, cname="lz4"),
-            )
-        dataset: Any = file["entry/data/data"]
-        dataset.resize(row + 1, axis=0)
-        if came:
+        dataset: Any = file[STACK] if STACK in file else _stack(file, shape)
+        dataset.resize(room, axis=0)
+        if image is not None:
             dataset[row] = image
+
+
+def _stack(file: h5py.File, shape: Shape) -> h5py.Dataset:
+    file.create_group("entry").attrs["NX_class"] = "NXentry"
+    file.create_group("entry/data").attrs["NX_class"] = "NXdata"
+    return file.create_dataset(
+        STACK,
+        shape=(0, *shape),
+        maxshape=(None, *shape),
+        chunks=(1, *shape),
+        dtype=np.uint32,
+        fillvalue=NONE,
+        **hdf5plugin.Bitshuffle(nelems=0, cname="lz4"),
+    )
 
 
 def _link(file: h5py.File, plan: SweepPlan, layout: Layout, per_file: int) -> None:
@@ -133,9 +143,9 @@ def _link(file: h5py.File, plan: SweepPlan, layout: Layout, per_file: int) -> No
     for number, first in enumerate(range(0, images, per_file)):
         many = min(per_file, images - first)
         name = _data_name(plan, number)
-        source = h5py.VirtualSource(name, "entry/data/data", (many, *shape))
+        source = h5py.VirtualSource(name, STACK, (many, *shape))
         stack[first : first + many] = source
-        data[f"data_{number + 1:06d}"] = h5py.ExternalLink(name, "entry/data/data")
+        data[f"data_{number + 1:06d}"] = h5py.ExternalLink(name, STACK)
     if layout == "vds":
         data.create_virtual_dataset("data", stack, fillvalue=NONE)
 
