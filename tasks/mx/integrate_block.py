@@ -85,6 +85,7 @@ def _fit(boxes: Shoeboxes, background: Background, geometry: Geometry, model: Pr
         model.mosaicity.beam_reach_deg,
         model.mosaicity.range_deg,
         model.tables,
+        model.smooth,
         model.which(boxes.predicted.xyz, geometry.detector.shape),
         geometry.rotation.images,
     )

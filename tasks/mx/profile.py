@@ -70,6 +70,8 @@ class ProfileModel:
         Image coordinates at which there are profiles, (segments,).
     tables
         (segments * 9, 13, 17, 17), those of one segment beside one another.
+    smooth
+        The same without noise, and positive: for weights.
     reflections
         How many the whole sweep's profiles are made from.
     """
@@ -78,6 +80,7 @@ class ProfileModel:
     d_min: float
     z: F
     tables: NDArray[np.float32]
+    smooth: NDArray[np.float32]
     reflections: int
 
     def which(self, xyz: F, shape: tuple[int, int]) -> NDArray[np.int64]:
@@ -198,5 +201,26 @@ def join_profiles(parts: list[Learned], geometry: Geometry) -> ProfileModel:
     near = np.exp(-(apart**2) / 2)
     weighted = np.einsum("ts,sr,srkji->trkji", near, number, tables) + SHARED * usual
     weighted /= ((near @ number) + SHARED)[:, :, None, None, None]
-    flat = weighted.reshape(-1, *usual.shape).astype(np.float32)
-    return ProfileModel(parts[0].mosaicity, parts[0].d_min, z, flat, int(number.sum()))
+    flat = weighted.reshape(-1, *usual.shape)
+    return ProfileModel(
+        parts[0].mosaicity,
+        parts[0].d_min,
+        z,
+        flat.astype(np.float32),
+        _smooth(flat).astype(np.float32),
+        int(number.sum()),
+    )
+
+
+def _smooth(tables: F) -> F:
+    """Return products of the profiles' faces and rocking curves, made even and positive."""
+    faces, curves = tables.sum(axis=1), tables.sum(axis=(2, 3))
+    for axis in (1, 2):
+        n = faces.shape[axis]
+        before = faces.take(np.maximum(np.arange(n) - 1, 0), axis=axis)
+        after = faces.take(np.minimum(np.arange(n) + 1, n - 1), axis=axis)
+        faces = (before + 2 * faces + after) / 4
+    faces = np.maximum(faces, 1e-4 * faces.max(axis=(1, 2), keepdims=True))
+    curves = np.maximum(curves, 1e-3 * curves.max(axis=1, keepdims=True))
+    product = np.einsum("tk,tji->tkji", curves, faces)
+    return product / product.sum(axis=(1, 2, 3), keepdims=True)
