@@ -151,8 +151,10 @@ def fit_error_model(
         ratio = np.minimum(left / model, _CLIP**2)
         return float(np.mean(np.log(model) + ratio)) + 1e-4 * float(logarithms[0] ** 2)
 
-    found = optimise.minimize(unlikely, np.log([start.a, max(start.b, 0.01)]), method="Nelder-Mead")
-    a, b = (float(value) for value in np.exp(found.x))
+    first: Any = np.log([start.a, max(start.b, 0.01)])
+
+    found = optimise.minimize(unlikely, first, method="Nelder-Mead")
+    a, b = (float(np.exp(value)) for value in found.x)
     model = ErrorModel(a, b, start.levels, start.slopes)
     deviate = np.sqrt(left) / np.sqrt(model.a**2 * (own + b**2 * systematic))
     ranks = _bins(mean[used])

@@ -61,7 +61,7 @@ def normal_equations(
     Set up least squares with every group's own mean eliminated.
 
     With rows ``a`` and each group's weighted mean row ``m``, the matrix is the sum of
-    ``weight (a - m)(a - m)ᵀ`` and the right-hand side that of ``gradient a``.
+    ``weight (a - m)(a - m)ᵀ`` and the right-hand side that of ``gradient (a - m)``.
 
     Parameters
     ----------

@@ -30,10 +30,11 @@ Cell = tuple[float, float, float, float, float, float]
 LEFT_OUT = Flag.OVERLOADED | Flag.INCOMPLETE | Flag.NO_BACKGROUND
 """Flags of observations that are not used."""
 _ROUNDS, _STEPS = 3, 4
-_CONVERGED, _LONGEST = 1e-4, 1.5
-"""Largest change of a parameter at which steps end, and of one that is taken whole."""
-_STRONG, _HUBER = 3.0, 3.0
-"""I/sigma of the first step's observations; deviate from which on weights fall."""
+_CONVERGED, _LONGEST = 1e-3, 1.5
+"""Largest change of ln g at which steps end, and of one that is taken whole."""
+_STRONG, _TOLD, _HUBER = 5.0, 2.0, 3.0
+"""Mean I/sigma of the first step's groups; of a mean that tells of scales; deviate from which on
+weights fall."""
 _PER_PARAMETER, _FEWEST = 2000, 300_000
 """Observations that scales are fitted to where there are more: so many per parameter, at least."""
 _FEW_SHARED = 20
@@ -103,6 +104,11 @@ class _Problem:
         below = self.groups.sum(weight * g**2)
         with np.errstate(invalid="ignore", divide="ignore"):
             return (top / below)[self.groups.of]
+
+    def mean_variance(self, g: F, variance: F, kept: Bools) -> F:
+        """Return the variance of each observation's group mean, (n,)."""
+        with np.errstate(divide="ignore"):
+            return (1 / self.groups.sum(np.where(kept, g**2 / variance, 0.0)))[self.groups.of]
 
 
 @dataclass(frozen=True)
@@ -192,17 +198,23 @@ def _usable(seen: Observations) -> Bools:
 
 
 def _start(problem: _Problem, values: F) -> _State:
-    """Fit ln I of strong observations, with weights as if nothing were systematic beyond 10 %."""
-    seen = problem.seen
-    strong = problem.usable & (seen.intensity > _STRONG * seen.sigma)
+    """
+    Fit ln I in strong groups, with weights as if 10 % were systematic.
+
+    Strong groups, not strong observations: those would be the ones that are high by chance.
+    """
+    seen, groups = problem.seen, problem.groups
+    ratio = np.where(problem.usable, seen.intensity / seen.sigma, 0.0)
+    mean_ratio = groups.sum(ratio) / np.maximum(groups.sum(problem.usable), 1)
+    strong = problem.usable & (seen.intensity > 0) & (mean_ratio > _STRONG)[groups.of]
     relative = np.divide(seen.sigma, seen.intensity, out=np.ones(len(seen)), where=strong)
     weights = np.where(strong, 1 / (relative**2 + 0.01), 0.0)
     logarithm = np.log(np.where(strong, seen.intensity, 1.0))
-    total = problem.groups.sum(weights)
+    total = groups.sum(weights)
     mean = np.divide(
-        problem.groups.sum(weights * logarithm), total, out=np.zeros(len(total)), where=total > 0
+        groups.sum(weights * logarithm), total, out=np.zeros(len(total)), where=total > 0
     )
-    gradient = weights * (logarithm - mean[problem.groups.of])
+    gradient = weights * (logarithm - mean[groups.of])
     values = values + _solve(problem, weights, gradient, values)
     errors = ErrorModel(b=0.05)
     g = problem.rows.inverse_scale(values)
@@ -237,14 +249,23 @@ def _judge(problem: _Problem, state: _State, threshold: float) -> _State:
 
 
 def _refit(problem: _Problem, state: _State) -> _State:
+    """
+    Take Gauss-Newton steps.
+
+    The square of a mean is larger than that of the true intensity by the mean's variance. This is
+    taken off: steps in weak data would be far too short.
+    """
     fitted = state.kept & _sample(problem, state)
     for _ in range(_STEPS):
-        expected = np.where(fitted, np.maximum(np.nan_to_num(state.g * state.mean), 0), 0.0)
-        left = np.where(fitted, problem.seen.intensity - expected, 0.0)
+        noise = problem.mean_variance(state.g, state.variance, state.kept)
+        told = fitted & (state.mean > _TOLD * np.sqrt(noise))
+        expected = np.where(told, state.g * state.mean, 0.0)
+        left = np.where(told, problem.seen.intensity - expected, 0.0)
         deviate = np.abs(left) / np.sqrt(state.variance)
         weights = np.minimum(1, _HUBER / np.maximum(deviate, 1e-9)) / state.variance
-        step = _solve(problem, weights * expected**2, weights * expected * left, state.values)
-        longest = float(np.abs(step).max())
+        square = np.where(told, expected**2 - state.g**2 * noise, 0.0)
+        step = _solve(problem, weights * square, weights * expected * left, state.values)
+        longest = float(np.abs(np.log(problem.rows.inverse_scale(step)[fitted])).max())
         state = _at(problem, state, state.values + step * min(1, _LONGEST / max(longest, 1e-9)))
         if longest < _CONVERGED:
             break

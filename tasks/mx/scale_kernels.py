@@ -77,10 +77,11 @@ def normal(
     last = np.full(parameters, -1, dtype=np.int64)
     for group in range(len(offsets) - 1):
         rows = order[offsets[group] : offsets[group + 1]]
-        weight, count = 0.0, 0
+        weight, slope, count = 0.0, 0.0, 0
         for row in rows:
             if weights[row] > 0:
                 weight += weights[row]
+                slope += gradient[row]
                 count += 1
         if count > 1:
             used = 0
@@ -93,6 +94,8 @@ def normal(
                             used += 1
                     for one in range(columns.shape[1]):
                         right[columns[row, one]] += gradient[row] * values[row, one]
+            for column in touched[:used]:
+                right[column] -= slope / weight * total[column]
             _take_mean(touched[:used], weight, matrix, total)
     _mirror(matrix)
     return matrix, right

@@ -11,8 +11,8 @@ parameters ``p`` that are
 
 Physical parametrisation: Evans, Acta Cryst. D62, 72 (2006); Beilsten-Edmands et al., Acta Cryst.
 D76, 385 (2020); there the absorption surface multiplies, here its logarithm is expanded, so that no
-scale can be negative. Differences of neighbouring spline coefficients are held together by weak
-priors (P-splines, Eilers & Marx, Statist. Sci. 11, 89 (1996)), so that stretches without data, such
+scale can be negative. Neighbouring spline coefficients are held to a straight line
+by priors (P-splines, Eilers & Marx, Statist. Sci. 11, 89 (1996)), so that stretches without data, such
 as a closed shutter, are bridged.
 """
 
@@ -37,8 +37,8 @@ PER_PARAMETER = 40
 """Observations that a spline coefficient needs."""
 ABSORPTION_TURN, ABSORPTION_PER_TERM = 60.0, 100
 """Degrees that a sweep must cover, and observations per harmonic, for an absorption surface."""
-_SCALE_STEP, _DECAY_STEP = 0.3, 3.0
-"""Prior: 1 sigma of the difference of neighbouring coefficients, of ln k and of B in Å²."""
+_SCALE_BEND, _DECAY_BEND = 0.05, 0.25
+"""Prior: 1 sigma of the second difference of coefficients, of ln k and of B in Å²."""
 _ABSORPTION_SIZE = 0.05
 """Prior: 1 sigma of a harmonic's coefficient, about 5 % of transmission."""
 _LOOSE_SCALE, _LOOSE_DECAY = 10.0, 100.0
@@ -170,7 +170,8 @@ def scale_model(
     """
     sweeps: dict[int, SweepModel] = {}
     first = 0
-    for number in np.unique(observations.sweep).tolist():
+    numbers: list[int] = np.unique(observations.sweep).tolist()
+    for number in numbers:
         z = observations.xyz[observations.sweep == number, 2]
         step = abs(float(rotations[number].width_deg)) if number < len(rotations) else 0.1
         begin, end = float(np.floor(z.min())), float(max(np.ceil(z.max()), z.min() + 1))
@@ -228,18 +229,18 @@ def prior(model: ScaleModel) -> F:
     """Return the priors' contribution to the normal matrix, (parameters, parameters)."""
     matrix = np.zeros((len(model.values), len(model.values)))
     for part in model.sweeps.values():
-        _hold(matrix, part.first, part.scales, _SCALE_STEP, _LOOSE_SCALE)
-        _hold(matrix, part.first + part.scales, part.decays, _DECAY_STEP, _LOOSE_DECAY)
+        _hold(matrix, part.first, part.scales, _SCALE_BEND, _LOOSE_SCALE)
+        _hold(matrix, part.first + part.scales, part.decays, _DECAY_BEND, _LOOSE_DECAY)
         rest = np.arange(part.first + part.scales + part.decays, part.first + part.parameters)
         matrix[rest, rest] = _ABSORPTION_SIZE**-2
     return matrix
 
 
-def _hold(matrix: F, first: int, count: int, step: float, size: float) -> None:
-    for one in range(first, first + count):
-        matrix[one, one] += size**-2
-    for one in range(first, first + count - 1):
-        matrix[one : one + 2, one : one + 2] += np.array([[1, -1], [-1, 1]]) / step**2
+def _hold(matrix: F, first: int, count: int, bend: float, size: float) -> None:
+    own = np.arange(first, first + count)
+    matrix[own, own] += size**-2
+    bends = np.diff(np.eye(count), n=2, axis=0) / bend
+    matrix[np.ix_(own, own)] += bends.T @ bends
 
 
 def _rows(part: SweepModel, seen: Observations, crystal: Crystal | None) -> tuple[Ints, F]:
@@ -252,9 +253,9 @@ def _rows(part: SweepModel, seen: Observations, crystal: Crystal | None) -> tupl
         values.append(weights / (2 * seen.d[:, None] ** 2))
     if part.absorption and crystal is not None:
         incident = seen.s1 - crystal.points(seen.hkl, z)
-        both = harmonics(seen.s1, part.absorption) + harmonics(incident, part.absorption)
+        both: F = harmonics(seen.s1, part.absorption) + harmonics(incident, part.absorption)
         first = part.first + part.scales + part.decays
-        columns.append(np.tile(first + np.arange(both.shape[1]), (len(both), 1)))
+        columns.append(first + np.tile(np.arange(terms(part.absorption)), (len(z), 1)))
         values.append(both / 2)
     return np.concatenate(columns, axis=1).astype(np.int32), np.concatenate(values, axis=1)
 
