@@ -52,7 +52,7 @@ def strong_pixels(
     """
     xp = namespace(images, mask)
     found = [
-        _strong(xp, images[i, ...], mask, gain, background, strong) for i in range(len(images))
+        _strong(xp, images[i, ...], mask, gain, background, strong) for i in range(images.shape[0])
     ]
     return xp.stack(found)
 

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 import tasks.ct
+import tasks.mx
 import tasks.pdf
 import tasks.xas
 from tasks.algorithm import ALGORITHMS, Engine, Record, algorithm, current_engine, merge_records
 from tasks.arrays import is_array, to_host
 from tasks.resources import Resources
 
-for package in (tasks.ct, tasks.pdf, tasks.xas):
+for package in (tasks.ct, tasks.mx, tasks.pdf, tasks.xas):
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
 
