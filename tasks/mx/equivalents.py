@@ -67,7 +67,7 @@ def space_group_of(symbol: str) -> gemmi.SpaceGroup:
         raise DataError(
             f"{symbol!r} is not the symbol of a space group; write it like 'P 21 21 21'"
         )
-    return found
+    return cast("gemmi.SpaceGroup", found)
 
 
 def equivalents(hkl: NDArray[Any], space_group: str) -> Equivalents:

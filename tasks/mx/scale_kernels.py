@@ -76,27 +76,22 @@ def normal(
     touched = np.zeros(parameters, dtype=np.int32)
     last = np.full(parameters, -1, dtype=np.int64)
     for group in range(len(offsets) - 1):
+        weight, slope, used = 0.0, 0.0, 0
         rows = order[offsets[group] : offsets[group + 1]]
-        weight, slope, count = 0.0, 0.0, 0
+        rows = rows[weights[rows] > 0]
+        if len(rows) < 2:
+            continue
         for row in rows:
-            if weights[row] > 0:
-                weight += weights[row]
-                slope += gradient[row]
-                count += 1
-        if count > 1:
-            used = 0
-            for row in rows:
-                if weights[row] > 0:
-                    _add_row(columns[row], values[row], weights[row], matrix, total)
-                    for column in columns[row]:
-                        if last[column] != group:
-                            last[column], touched[used] = group, column
-                            used += 1
-                    for one in range(columns.shape[1]):
-                        right[columns[row, one]] += gradient[row] * values[row, one]
-            for column in touched[:used]:
-                right[column] -= slope / weight * total[column]
-            _take_mean(touched[:used], weight, matrix, total)
+            weight += weights[row]
+            slope += gradient[row]
+            _add_row(columns[row], values[row], weights[row], matrix, total)
+            for one in range(columns.shape[1]):
+                column = columns[row, one]
+                right[column] += gradient[row] * values[row, one]
+                if last[column] != group:
+                    last[column], touched[used] = group, column
+                    used += 1
+        _take_mean(touched[:used], weight, slope, matrix, right, total)
     _mirror(matrix)
     return matrix, right
 
@@ -114,10 +109,13 @@ def _add_row(columns: Any, values: Any, weight: float, matrix: Any, total: Any) 
 
 
 @compiled
-def _take_mean(touched: Any, weight: float, matrix: Any, total: Any) -> None:
-    """Subtract the square of a group's mean row below the diagonal, and clear its sum."""
+def _take_mean(
+    touched: Any, weight: float, slope: float, matrix: Any, right: Any, total: Any
+) -> None:
+    """Subtract what a group's mean row contributes, below the diagonal, and clear its sum."""
     for one in touched:
         share = total[one] / weight
+        right[one] -= slope * share
         for other in touched:
             if other <= one:
                 matrix[one, other] -= share * total[other]

@@ -11,9 +11,9 @@ parameters ``p`` that are
 
 Physical parametrisation: Evans, Acta Cryst. D62, 72 (2006); Beilsten-Edmands et al., Acta Cryst.
 D76, 385 (2020); there the absorption surface multiplies, here its logarithm is expanded, so that no
-scale can be negative. Neighbouring spline coefficients are held to a straight line
-by priors (P-splines, Eilers & Marx, Statist. Sci. 11, 89 (1996)), so that stretches without data, such
-as a closed shutter, are bridged.
+scale can be negative. Neighbouring spline coefficients are held to a straight line by priors
+(P-splines, Eilers & Marx, Statist. Sci. 11, 89 (1996)), so that stretches without data, such as a
+closed shutter, are bridged.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ SCALE_SPACING, DECAY_SPACING = 10.0, 20.0
 """Degrees between spline nodes where there are enough data."""
 PER_PARAMETER = 40
 """Observations that a spline coefficient needs."""
-ABSORPTION_TURN, ABSORPTION_PER_TERM = 60.0, 100
-"""Degrees that a sweep must cover, and observations per harmonic, for an absorption surface."""
+ABSORPTION_TURNS, ABSORPTION_PER_TERM = {2: 15.0, 4: 120.0}, 100
+"""Degrees that a sweep must cover for a surface of a degree, and observations per harmonic."""
 _SCALE_BEND, _DECAY_BEND = 0.05, 0.25
 """Prior: 1 sigma of the second difference of coefficients, of ln k and of B in Å²."""
 _ABSORPTION_SIZE = 0.05
@@ -164,7 +164,7 @@ def scale_model(
     rotations
         Of each sweep, by number; without them an image is taken to turn by 0.1 degrees.
     absorption
-        Highest degree of the absorption surface; None: 4 where the data suffice, 0 for none.
+        Highest degree of the absorption surfaces; None: as the data allow, 0 for none.
     crystals
         One for each sweep or one for all; without them there is no absorption.
     """
@@ -276,8 +276,9 @@ def _intervals(turn: float, spacing: float, affordable: int) -> int:
 
 
 def _degree(count: int, turn: float) -> int:
-    if turn < ABSORPTION_TURN:
-        return 0
-    return max(
-        (degree for degree in (2, 3, 4) if count >= ABSORPTION_PER_TERM * terms(degree)), default=0
-    )
+    able = [
+        degree
+        for degree, least in ABSORPTION_TURNS.items()
+        if turn >= least and count >= ABSORPTION_PER_TERM * terms(degree)
+    ]
+    return max(able, default=0)
