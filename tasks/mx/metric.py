@@ -172,7 +172,7 @@ def _distinct(found: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _orthorhombic(metric: F, direct: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A < b < c, but the centred face of A, B and C is C."""
+    """Axes a < b < c, but where a face is centred that is C."""
     axes = _distinct(direct[orders(direct.astype(np.int32)) == 2])
     axes = axes[np.argsort(np.einsum("ni,ij,nj->n", axes, metric, axes))]
     turn = {"A": [1, 2, 0], "B": [0, 2, 1]}.get(letter(axes), [0, 1, 2])
@@ -180,7 +180,7 @@ def _orthorhombic(metric: F, direct: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _monoclinic(metric: F, direct: NDArray[np.int64]) -> NDArray[np.int64]:
-    """B unique; the shortest a and c with an obtuse angle, or those that centre C."""
+    """Axis b unique; the shortest a and c with an obtuse angle, or those that centre C."""
     rotation = direct[orders(direct.astype(np.int32)) == 2][0]
     axis, plane = _axis(rotation), _plane(metric, rotation)
     choices: list[tuple[float, float, NDArray[np.int64]]] = []

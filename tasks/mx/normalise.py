@@ -103,7 +103,7 @@ def normalise(
 
 
 def _equal_counts(values: F, per_bin: int) -> Ints:
-    """Number of each value's bin, the bins of about equal counts, (n,)."""
+    """Return which bin each value is in, the bins of about equal counts, (n,)."""
     bins = max(1, min(40, len(values) // per_bin))
     rank = np.argsort(np.argsort(values, kind="stable"), kind="stable")
     return (rank * bins // len(values)).astype(np.int32)
