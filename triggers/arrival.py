@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,8 @@ from triggers.templates import fill
 
 ONLY_ENTRIES = ("", "entry", "entry1/tomo_entry")
 """Entries that a file has one of: the file's name says enough."""
+NUMBERS = re.compile(r"[_.\- ]*#+\..*$")
+"""What the template of a numbered series ends with."""
 KEPT_OF_REPORTS = ("plan", "scan", "reason")
 """What of a report stays with the dataset, besides who and what it is about."""
 
@@ -92,6 +95,7 @@ class Arrival:
         stem = self.path.name if self.path.is_dir() else self.path.stem
         name = self.facts.known.get("scan", stem)
         inner = self.entry.inner_path if self.entry else ""
+        inner = NUMBERS.sub("", inner)
         return name if inner in ONLY_ENTRIES else f"{name}-{inner.replace('/', '-')}"
 
     @property

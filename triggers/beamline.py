@@ -26,6 +26,7 @@ from triggers.templates import OUTPUT_FIELDS, PATH_FIELDS, describe, placeholder
 
 PATTERNS = {
     "ct": ("*.h5", "*.hdf5", "*.nxs", "*.tif", "*.tiff"),
+    "mx": ("*.cbf", "*.cbf.gz", "*.h5", "*.hdf5", "*.nxs"),
     "pdf": (
         *("*.tif", "*.tiff", "*.cbf", "*.cbf.gz", "*.edf", "*.edf.gz", "*.h5", "*.hdf5", "*.nxs"),
         *("*.xye", "*.xy", "*.chi", "*.dat", "*.iq", "*.txt", "*.csv", "*.asc"),

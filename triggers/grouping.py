@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tasks.io.mx.masters import master_of
 from tasks.io.tiff_folder import ANGLES_FILES, SIDECAR, is_kind_folder
 from triggers.beamline import Beamline
 from triggers.rules import Rule
 
 BESIDE_IMAGES = (*ANGLES_FILES, SIDECAR)
+CRYSTALLOGRAPHY = "mx"  # sweeps are told apart by their names, wherever they are
 TOMOGRAPHY = "ct"  # one projection alone is no scan; elsewhere an image may be all there is
 IMAGES = (".tif", ".tiff", ".cbf", ".cbf.gz", ".edf", ".edf.gz")
 
@@ -46,16 +48,25 @@ def belongs_to(beamline: Beamline, root: Path, folder: Path, name: str) -> Path 
     rule = _rule(beamline, root, found, file) if beamline.rules else None
     if rule is not None and rule.ignore:
         return None
-    grouping = beamline.grouping_of(rule)
+    grouping, technique = beamline.grouping_of(rule), beamline.technique_of(rule)
+    if technique == CRYSTALLOGRAPHY:
+        return _sweep_of(file, grouping, is_series=is_series)
     if not is_series:
         return found if grouping != "folder" else None
     is_below = found != root and found.is_relative_to(root)
-    is_alone = grouping == "file" or folder == root
-    if beamline.technique_of(rule) != TOMOGRAPHY and is_alone:
+    if technique != TOMOGRAPHY and (grouping == "file" or folder == root):
         return None if is_beside_images else file
-    if beamline.technique_of(rule) != TOMOGRAPHY and not is_below:
-        return folder
-    return found if is_below else None
+    loose = folder if technique != TOMOGRAPHY else None
+    return found if is_below else loose
+
+
+def _sweep_of(file: Path, grouping: str, *, is_series: bool) -> Path | None:
+    """Return the folder of a sweep's images, or the file that describes them."""
+    if not is_series:
+        return (master_of(file) or file) if grouping != "folder" else None
+    if grouping == "file":
+        return None if file.name in BESIDE_IMAGES else file
+    return file.parent
 
 
 def _folder_of(folder: Path) -> Path:

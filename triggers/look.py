@@ -54,6 +54,8 @@ class Candidate:
     known
         Those of several entries, by inner path, that are whole: while the file only grows, they
         need no second look.
+    own
+        Of datasets that share a folder, by inner path: frames and bytes, and when these changed.
     ahead
         What was read of it ahead of the next look, if it still looks so then.
     about
@@ -74,6 +76,9 @@ class Candidate:
         default_factory=dict[str | None, Mapping[str, Any]]
     )
     known: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    own: dict[str, tuple[tuple[int, int], float]] = field(
+        default_factory=dict[str, tuple[tuple[int, int], float]]
+    )
     ahead: Read | None = None
     is_backlog: bool = False
     failures: int = 0
@@ -188,11 +193,23 @@ class Candidate:
 
     def _judged(self, entry: Entry, quiet_for: float, alone: bool) -> Arrival:
         clues = self._clues(entry.uid, is_told=alone or entry.uid is not None)
-        judged = judge(entry, quiet_for, self.beamline, clues)
-        changed_meanwhile = signature(self.path) != self.signature
+        judged = judge(entry, self._own_quiet(entry, quiet_for), self.beamline, clues)
+        # one of several in a folder is over, whether or not the others grow
+        changed_meanwhile = entry.stored_bytes is None and signature(self.path) != self.signature
         if judged.is_final and changed_meanwhile:
             judged = Judgement("opened")
         return Arrival(self.beamline, self.path, judged, entry, alone, clues)
+
+    def _own_quiet(self, entry: Entry, quiet_for: float) -> float:
+        """Return for how long a dataset has been quiet, of several in a folder by itself."""
+        if entry.stored_bytes is None:
+            return quiet_for
+        seen = (entry.present_frames, entry.stored_bytes)
+        before, changed_at = self.own.get(entry.inner_path, (None, 0.0))
+        if seen != before:
+            changed_at = self.changed_at
+            self.own[entry.inner_path] = (seen, changed_at)
+        return quiet_for + self.changed_at - changed_at
 
     def _clues(self, uid: str | None, *, is_told: bool = True) -> Clues:
         """Return what others tell; of an entry among many, only what is told of its uid."""
@@ -222,7 +239,7 @@ class Candidate:
         before, frames_before, told_at, told = self.told.get(arrival.key, (None, 0, 0.0, report))
         if judgement.stage == "opened":
             # without an identity, the key may still change while the file is written
-            if not arrival.has_identity and arrival.alone:
+            if not arrival.has_identity and (arrival.alone or _shares_a_folder(arrival)):
                 return
             if before is not None and before.stage == "incomplete":
                 return
@@ -234,6 +251,10 @@ class Candidate:
             return
         tell(replace(arrival, judgement=judgement))
         self.told[arrival.key] = (judgement, frames, now, report)
+
+
+def _shares_a_folder(arrival: Arrival) -> bool:
+    return arrival.entry is not None and arrival.entry.stored_bytes is not None
 
 
 def _known(arrivals: list[Arrival]) -> dict[str, Entry]:

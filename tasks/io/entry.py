@@ -30,6 +30,9 @@ class Entry:
         Frame size as ``rows x columns``.
     missing, linked
         Files that it links to: not there (yet), and there.
+    stored_bytes
+        Size of its own files where it shares a folder with others, so that it can be told whether
+        this one still grows; None where the file or folder is its own.
     being_written
         A single-writer-multiple-readers writer still holds it, so more may come.
     needs_quiet
@@ -56,6 +59,7 @@ class Entry:
     needs_quiet: bool = False
     problem: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    stored_bytes: int | None = None
 
     @property
     def announces(self) -> bool:

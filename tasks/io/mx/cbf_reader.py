@@ -63,14 +63,14 @@ def _found(reference: ScanReference) -> Series:
 
 
 def _entry(series: Series, format_name: str) -> Entry:
-    header = CbfHeader(look(series.files[series.first_number]))
-    rows, columns = header.cbf.shape
-    facts = replace(header.facts, title=series.title)
-    metadata: dict[str, Any] = {"images": len(series.files)}
-    problem = None
+    metadata: dict[str, Any] = {}
+    facts, problem, detector = Facts(), None, ""
     try:
+        header = CbfHeader(look(series.files[series.first_number]))
+        detector = f"{header.cbf.shape[0]} x {header.cbf.shape[1]}"
+        facts = replace(header.facts, title=series.title)
         placed = geometry_of(header, series.planned, series.first_number)
-        metadata = described(facts, placed.geometry) | metadata
+        metadata = described(facts, placed.geometry)
     except DataError as error:
         problem = str(error)
     return Entry(
@@ -78,10 +78,11 @@ def _entry(series: Series, format_name: str) -> Entry:
         format=format_name,
         present_frames=len(series.files),
         started_at=facts.started_at,
-        detector=f"{rows} x {columns}",
+        detector=detector,
         needs_quiet=True,
         problem=problem,
-        metadata=metadata,
+        metadata=metadata | {"images": len(series.files)},
+        stored_bytes=series.stored_bytes if series.template else None,
     )
 
 
