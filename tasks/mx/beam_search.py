@@ -20,7 +20,6 @@ from tasks.mx.geometry import reciprocal_points
 FARTHEST = 4.0  # mm
 _GROUPS = 8
 _VECTORS = 12
-_DIFFERENT = 0.3  # mm
 
 
 @dataclass(frozen=True)
@@ -72,11 +71,22 @@ def search_shifts(
     axis = np.arange(-np.ceil(FARTHEST / pitch), np.ceil(FARTHEST / pitch) + 1) * pitch
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     grid = grid[np.linalg.norm(grid, axis=1) <= FARTHEST + 0.01]
+    rough = _maxima(grid, _fit(points, slopes, found.vectors, grid), max(0.3, 1.5 * pitch), keep)
+    offsets = np.stack(np.meshgrid(*[np.linspace(-1, 1, 11)] * 2), axis=-1).reshape(-1, 2) * pitch
+    fine: list[Shift] = []
+    for one in rough:
+        around = np.array([one.fast, one.slow]) + offsets
+        fine += _maxima(around, _fit(points, slopes, found.vectors, around), 0.0, 1)
+    return sorted(fine, key=lambda each: -each.score)
+
+
+def _fit(points: F, slopes: F, vectors: F, grid: F) -> F:
+    """Return how well the points stand on planes for each shift of a grid, (shifts,)."""
     total = np.zeros(len(grid))
-    for vector in found.vectors:
+    for vector in vectors:
         phase = (points @ vector)[:, None] + (slopes.transpose(0, 2, 1) @ vector) @ grid.T
         total += np.maximum(np.cos(2 * np.pi * phase).mean(axis=0), 0.0) ** 2
-    return _maxima(grid, total, max(_DIFFERENT, 1.5 * pitch), keep)
+    return total
 
 
 def _slopes(xyz: F, geometry: Geometry, points: F) -> F:

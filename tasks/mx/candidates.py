@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.io.diffraction import F
 from tasks.mx.basis_vectors import Vectors
@@ -43,18 +44,19 @@ def combine(points: F, vectors: Vectors, reach: float) -> list[Candidate]:
     near = points[np.linalg.norm(points, axis=1) <= reach]
     orders = near @ found.T
     fits = (np.abs(orders - np.round(orders)) < _FIT).astype(np.float32)
-    triples: list[tuple[float, float, tuple[int, int, int]]] = []
-    for i in range(len(found)):
-        both = fits[:, i : i + 1] * fits
-        counts = both.T @ fits
-        volumes = np.abs(np.einsum("x,jkx->jk", found[i], np.cross(found[:, None], found[None])))
-        sizes = np.linalg.norm(found, axis=1)
-        flat = volumes < 0.1 * sizes[i] * np.outer(sizes, sizes)
-        for j in range(i + 1, len(found)):
-            for k in range(j + 1, len(found)):
-                if not flat[j, k]:
-                    triples.append((float(counts[j, k]), float(volumes[j, k]), (i, j, k)))
-    return _best(points, [found[list(rows)] for rows in _chosen(triples)], reach)
+    sizes = np.linalg.norm(found, axis=1)
+    rows, counts, volumes = [], [], []
+    for i in range(len(found) - 2):
+        count = (fits[:, i : i + 1] * fits).T @ fits
+        volume = np.abs(np.cross(found[:, None], found[None]) @ found[i])
+        j, k = np.triu_indices(len(found), 1)
+        good = (j > i) & (volume[j, k] > 0.1 * sizes[i] * sizes[j] * sizes[k])
+        j, k = j[good], k[good]
+        rows.append(np.column_stack([np.full(len(j), i), j, k]))
+        counts.append(count[j, k])
+        volumes.append(volume[j, k])
+    chosen = _chosen(np.concatenate(rows), np.concatenate(counts), np.concatenate(volumes))
+    return _best(points, [found[row] for row in chosen], reach)
 
 
 def combine_known(points: F, vectors: Vectors, reach: float, cell: F) -> list[Candidate]:
@@ -191,21 +193,16 @@ def _with_points_between(row: F, prime: int) -> F:
     return basis
 
 
-def _chosen(
-    triples: list[tuple[float, float, tuple[int, int, int]]],
-) -> list[tuple[int, int, int]]:
-    """Return triples that fit many points, of distinct volumes, small ones first."""
-    if not triples:
-        return []
-    most = max(count for count, _, _ in triples)
-    good = [each for each in triples if each[0] >= 0.6 * most]
-    good.sort(key=lambda each: (round(np.log(each[1]) / 0.05), -each[0]))
-    chosen: list[tuple[float, tuple[int, int, int]]] = []
-    for _, volume, rows in good:
-        alike = sum(abs(np.log(volume / other)) < 0.05 for other, _ in chosen)
-        if alike < 3:
-            chosen.append((volume, rows))
-    return [rows for _, rows in chosen[: 3 * _TRIED]]
+def _chosen(rows: NDArray[np.intp], counts: F, volumes: F) -> NDArray[np.intp]:
+    """Return triples that fit many points, at most three of a volume, small ones first."""
+    if not len(rows):
+        return rows
+    good = np.flatnonzero(counts >= 0.6 * counts.max())
+    size = np.round(np.log(volumes[good]) / 0.05).astype(int)
+    good = good[np.lexsort([-counts[good], size])]
+    size = np.sort(size)
+    first = np.searchsorted(size, size, side="left")
+    return rows[good[np.arange(len(good)) - first < 3][: 3 * _TRIED]]
 
 
 def _best(points: F, axes: list[F], reach: float) -> list[Candidate]:

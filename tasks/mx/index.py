@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tasks.errors import DataError
 from tasks.io.diffraction import F, Geometry
 from tasks.mx.basis_vectors import basis_vectors
-from tasks.mx.beam_search import FARTHEST, Shift, search_shifts, shifted
+from tasks.mx.beam_search import FARTHEST, search_shifts, shifted
 from tasks.mx.candidates import Candidate, combine, combine_known, known_axes, multiples
 from tasks.mx.crystal import Crystal
 from tasks.mx.geometry import beam_centre, reciprocal_points
@@ -29,11 +29,11 @@ from tasks.mx.search_spots import crowded, for_search, longest_axis
 _MOST = 1200  # spots to search with
 _FEWEST = 12
 _FRACTION = 0.25  # of the spots, that a lattice must explain
-_SURE = 0.75
+_SURE, _SURE_PER_SPOT = 0.45, 5.0  # fraction, and gain per spot of it, beyond doubt
 _NARROW_DEG = 12.0  # a sweep in which a wrong beam centre can pass for a right one
 _GAIN, _GAIN_PER_SPOT = 25.0, 0.2
 _RMSD = 4.0  # pixels
-_REFINED = 2500  # spots that polish the geometry
+_POLISHED, _REFINED = 800, 2500  # spots that refine the geometry on the way, and in the end
 _ALIKE = 0.05  # strain between a found and a known cell
 
 
@@ -128,19 +128,16 @@ def index_together(
     """
     work = _Search.of(spots, geometries, cell, space_group)
     lengths = _lengths(work.points(geometries), max_cell, cell)
-    best = work.attempt(geometries, lengths, "with the beam centre as it is given")
-    narrow = all(
-        abs(each.rotation.width_deg) * each.rotation.images < _NARROW_DEG for each in geometries
-    ) and len({tuple(np.round(each.goniometer.angles_deg, 3)) for each in geometries}) == 1
-    if best is None or best.score.fraction < _SURE or narrow:
-        for shift in work.shifts(lengths[0]):
-            moved = [shifted(each, shift.fast, shift.slow) for each in geometries]
-            words = f"with the detector moved by {shift.fast:+.2f} and {shift.slow:+.2f} mm"
-            other = work.attempt(moved, lengths[:1], words)
-            if other is not None and (best is None or other.better(best)):
-                best = other
-            if best is not None and best.score.fraction >= _SURE and not narrow:
-                break
+    narrow = _is_narrow(geometries)
+    best = work.attempt(geometries, lengths[0], "with the beam centre as it is given")
+    for longest in lengths:
+        if best is not None and best.sure and not narrow:
+            break
+        best = work.search_beam(geometries, longest, best)
+        narrow = False  # searched once
+    for longest in lengths[1:]:
+        if best is None:
+            best = work.attempt(geometries, longest, "with the beam centre as it is given")
     if best is None:
         raise NotIndexed(work.why_not())
     return work.finish(best)
@@ -153,6 +150,13 @@ class _Solution:
     score: Score
     known: bool
     why: str
+    count: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether the lattice is beyond doubt, so that no other one needs to be tried."""
+        fraction = self.score.fraction
+        return fraction >= _SURE and self.score.gain >= _SURE_PER_SPOT * fraction * self.count
 
     def better(self, other: _Solution) -> bool:
         """Tell whether it explains the spots clearly better than one that was tried before."""
@@ -203,31 +207,41 @@ class _Search:
             ]
         )
 
-    def shifts(self, longest: float) -> list[Shift]:
-        """Search the beam centre."""
+    def search_beam(
+        self, geometries: Sequence[Geometry], longest: float, best: _Solution | None
+    ) -> _Solution | None:
+        """Try the beam centres that the periods of the spots suggest; return the best so far."""
         xyz = [part.xyz[rows] for part, rows in zip(self.spots, self.rows, strict=True)]
         if sum(len(each) for each in xyz) < _FEWEST:
-            return []
-        return search_shifts(xyz, self.geometries, longest)
+            return best
+        for shift in search_shifts(xyz, geometries, longest):
+            moved = [shifted(each, shift.fast, shift.slow) for each in geometries]
+            words = f"with the detector moved by {shift.fast:+.2f} and {shift.slow:+.2f} mm"
+            other = self.attempt(moved, longest, words)
+            if other is not None and (best is None or other.better(best)):
+                best = other
+            if best is not None and best.sure:
+                break
+        return best
 
     def attempt(
-        self, geometries: Sequence[Geometry], lengths: Sequence[float], words: str
+        self, geometries: Sequence[Geometry], longest: float, words: str
     ) -> _Solution | None:
         """Search and refine a lattice with some geometry; None if none is good enough."""
         points = self.points(geometries)
+        words = f"{words}, axes up to {longest:.0f} A"
         if len(points) < _FEWEST:
             self.tried.append(f"{words}: only {len(points)} spots are on no ring")
             return None
         best: _Solution | None = None
-        for longest in lengths:
-            for candidate in self.candidates(points, longest):
-                found = self.polish(geometries, candidate)
-                if found is not None and (best is None or found.better(best)):
-                    best = found
-            if best is not None and best.score.fraction > _SURE:
+        for candidate in self.candidates(points, longest):
+            found = self.polish(geometries, candidate)
+            if found is not None and (best is None or found.better(best)):
+                best = found
+            if best is not None and best.sure:
                 break
         if best is None:
-            self.tried.append(f"{words}, axes up to {max(lengths):.0f} A: no lattice")
+            self.tried.append(f"{words}: no lattice")
         else:
             self.tried.append(
                 f"{words}: {best.score.fraction:.0%} of the spots by a cell of "
@@ -262,7 +276,7 @@ class _Search:
             ]
             try:
                 refined = refine_together(
-                    self.spots, hkl, now, [Crystal(a_matrix)] * len(now), most=_REFINED
+                    self.spots, hkl, now, [Crystal(a_matrix)] * len(now), most=_POLISHED, rounds=2
                 )
             except DataError:
                 return None
@@ -279,7 +293,7 @@ class _Search:
         known = self.known is not None and (
             matching(np.linalg.inv(a_matrix), self.known)[1] < _ALIKE
         )
-        return _Solution(refined, hkl, how, known, why)
+        return _Solution(refined, hkl, how, known, why, len(self.points(now)))
 
     def finish(self, best: _Solution) -> tuple[Indexed, ...]:
         """Name the axes, refine with the symmetry, index all spots."""
@@ -357,6 +371,13 @@ class _Search:
             "wavelength and the direction of the rotation, and give the cell if it is known."
         )
         return " ".join(sentences)
+
+
+def _is_narrow(geometries: Sequence[Geometry]) -> bool:
+    """Tell whether the sweeps see so little that a wrong beam centre may pass for a right one."""
+    widths = [abs(each.rotation.width_deg) * each.rotation.images for each in geometries]
+    settings = {tuple(np.round(each.goniometer.angles_deg, 3)) for each in geometries}
+    return max(widths) < _NARROW_DEG and len(settings) == 1
 
 
 def _lengths(points: F, max_cell: float | None, cell: Cell | None) -> list[float]:

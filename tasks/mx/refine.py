@@ -105,6 +105,7 @@ def refine_together(
     share_detector: bool = True,
     along: bool = False,
     most: int = _MOST,
+    rounds: int = _ROUNDS,
 ) -> tuple[Refined, ...]:
     """
     Refine several sweeps of one crystal together.
@@ -115,6 +116,8 @@ def refine_together(
         One crystal for all: the first one of those given.
     share_detector
         Beam, scan axis and detector move alike in all sweeps, each from where it stood.
+    rounds
+        How often weights and outliers are looked at again.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def refine_together(
     if share_crystal:
         starts = [starts[0]] * len(starts)
     problem = _Problem.of(spots, hkl, geometries, starts, share_crystal, share_detector, most)
-    values, covariance, used = problem.solve()
+    values, covariance, used = problem.solve(rounds)
     found = problem.results(values, covariance, used)
     if along:
         found = tuple(
@@ -178,8 +181,9 @@ class _Problem:
                 "Record more images, or expose longer."
             )
         free = count if share_crystal or share_detector else count // len(spots)
-        parameters, why = choose(geometries[0], strains_of(crystals[0]), free)
-        inner = 3 + len(parameters.strains)
+        turned = sum(abs(each.rotation.width_deg) * each.rotation.images for each in geometries)
+        parameters, why = choose(geometries[0], strains_of(crystals[0]), free, turned)
+        inner = parameters.inner
         size = len(parameters.names)
         numbers: list[Ints] = []
         total = size
@@ -193,17 +197,18 @@ class _Problem:
         expected = np.zeros(total)
         for own in numbers:
             expected[own] = parameters.expected
+        weighted = [cut_ones(part, at) for part, at in zip(spots, geometries, strict=True)]
         return cls(
-            list(spots), list(hkl), list(geometries), list(crystals), parameters, numbers,
+            weighted, list(hkl), list(geometries), list(crystals), parameters, numbers,
             expected, candidates, (why,), most,
         )
 
-    def solve(self) -> tuple[F, F, list[Mask]]:
+    def solve(self, rounds: int) -> tuple[F, F, list[Mask]]:
         """Return the parameters, their covariance, and which spots took part or would have."""
         values = np.zeros(len(self.expected))
         covariance = np.eye(len(values))
         used = self.candidates
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             residuals = [self.residuals(sweep, values) for sweep in range(len(self.spots))]
             scales = robust_scales(self.spots, residuals, used)
             used = [
@@ -222,13 +227,17 @@ class _Problem:
 
     def residuals(self, sweep: int, values: F, rows: NDArray[np.intp] | None = None) -> F:
         """Return calculated minus observed of some spots of a sweep, (n, 3)."""
-        own = values[self.numbers[sweep]]
         xyz, hkl = self.spots[sweep].xyz, self.hkl[sweep]
         if rows is not None:
             xyz, hkl = xyz[rows], hkl[rows]
-        geometry = self.parameters.geometry(own, self.geometries[sweep])
-        a_matrix = self.parameters.crystal(own, self.crystals[sweep].a_matrix)
+        geometry, a_matrix = self.state(sweep, values)
         return centroids(geometry, a_matrix, hkl, xyz[:, 2]) - xyz
+
+    def state(self, sweep: int, values: F) -> tuple[Geometry, F]:
+        """Return geometry and A of a sweep."""
+        own = values[self.numbers[sweep]]
+        geometry = self.parameters.geometry(own, self.geometries[sweep])
+        return geometry, self.parameters.crystal(own, self.crystals[sweep].a_matrix)
 
     def minimise(self, values: F, scales: F, used: list[Mask]) -> tuple[F, F]:
         """Carry out robust Gauss-Newton steps from some values; returns values and covariance."""
@@ -250,7 +259,7 @@ class _Problem:
                 continue
             gained, best, values = best - cost, cost, values - step
             damping /= 10
-            if gained < 1e-6 * best:
+            if gained < 1e-5 * best:
                 break
         return values, np.linalg.pinv(normal)
 
@@ -271,14 +280,20 @@ class _Problem:
         for sweep, rows in enumerate(chosen):
             own = self.numbers[sweep]
             sigma = self._sigma(sweep, rows, scales)
-            start = self.residuals(sweep, values, rows)
+            xyz, hkl = self.spots[sweep].xyz[rows], self.hkl[sweep][rows]
+            at, a_matrix = self.state(sweep, values)
+            start = centroids(at, a_matrix, hkl, xyz[:, 2]) - xyz
             columns: list[F] = []
-            for number, step in zip(own, self.parameters.steps, strict=True):
-                moved = values.copy()
-                moved[number] += step
-                columns.append(
-                    ((self.residuals(sweep, moved, rows) - start) / step / sigma).ravel()
-                )
+            for place, step in enumerate(self.parameters.steps):
+                moved = values[own]
+                moved[place] += step
+                if place < self.parameters.inner:  # the crystal's, so the geometry stays
+                    changed = self.parameters.crystal(moved, self.crystals[sweep].a_matrix)
+                    off = centroids(at, changed, hkl, xyz[:, 2]) - xyz
+                else:
+                    other = self.parameters.geometry(moved, self.geometries[sweep])
+                    off = centroids(other, a_matrix, hkl, xyz[:, 2]) - xyz
+                columns.append(((off - start) / step / sigma).ravel())
             jacobian = np.column_stack(columns)
             off = (start / sigma).ravel()
             weight = 1 / np.sqrt(1 + off**2 / 4)
@@ -311,6 +326,15 @@ class _Problem:
                 )
             )
         return tuple(found)
+
+
+def cut_ones(spots: Spots, geometry: Geometry) -> Spots:
+    """Return the spots with a larger variance in z where the sweep's begin or end cuts them."""
+    first, last = spots.images[:, 0], spots.images[:, 1]
+    cut = (first <= 0) | (last >= geometry.rotation.images - 1)
+    variance = spots.variance.copy()
+    variance[:, 2] += np.where(cut, (last - first + 1.0) ** 2 / 12, 0.0)
+    return replace(spots, variance=variance)
 
 
 def robust_scales(spots: Sequence[Spots], residuals: Sequence[F], used: Sequence[Mask]) -> F:

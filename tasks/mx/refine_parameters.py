@@ -47,10 +47,15 @@ class Parameters:
     expected: F
     steps: F
 
+    @property
+    def inner(self) -> int:
+        """How many are the crystal's; they come first."""
+        return 3 + len(self.strains)
+
     def crystal(self, values: F, a_matrix: F) -> F:
         """Return A with the crystal's parameters applied, (3, 3)."""
         turned = small_rotation(values[:3])
-        strain = np.tensordot(values[3 : 3 + len(self.strains)], self.strains, axes=1)
+        strain = np.tensordot(values[3 : self.inner], self.strains, axes=1)
         return turned @ (np.eye(3) + strain) @ a_matrix
 
     def geometry(self, values: F, geometry: Geometry) -> Geometry:
@@ -69,9 +74,14 @@ class Parameters:
         return changed.with_beam(direction=moved / np.linalg.norm(moved))
 
 
-def choose(geometry: Geometry, strains: F, spots: int) -> tuple[Parameters, str]:
+def choose(
+    geometry: Geometry, strains: F, spots: int, turned_deg: float
+) -> tuple[Parameters, str]:
     """
-    Choose what is free by how many spots there are.
+    Choose what is free by how many spots there are, and how far the sweeps turned in all.
+
+    A narrow wedge sees one layer of reciprocal space: there, a distance cannot be told from a cell
+    that no symmetry constrains, nor a tilt from a turn of the crystal.
 
     Returns
     -------
@@ -82,14 +92,17 @@ def choose(geometry: Geometry, strains: F, spots: int) -> tuple[Parameters, str]
     names = [f"orientation {number}" for number in (1, 2, 3)]
     names += [f"strain {number + 1}" for number in range(len(strains))]
     levels = (
-        (20, ("shift fast", "shift slow"), "the detector's shift"),
-        (60, ("distance", "beam 1", "beam 2"), "its distance and the beam"),
-        (150, ("tilt fast", "tilt slow", "turn", "axis 1", "axis 2"), "its tilts and the axis"),
+        (20, 0.0, ("shift fast", "shift slow"), "the detector's shift"),
+        (60, 4.0 if len(strains) > 4 else 0.0, ("distance", "beam 1", "beam 2"), "its distance and the beam"),
+        (150, 10.0, ("tilt fast", "tilt slow", "turn", "axis 1", "axis 2"), "its tilts and the axis"),
     )
-    fixed = [words for needed, _, words in levels if spots < needed]
-    for needed, more, _ in levels:
-        names += more if spots >= needed else ()
-    why = f"{len(names)} parameters are refined against {spots} spots"
+    fixed: list[str] = []
+    for needed, degrees, more, words in levels:
+        if spots >= needed and turned_deg >= degrees:
+            names += more
+        else:
+            fixed.append(words)
+    why = f"{len(names)} parameters are refined against {spots} spots in {turned_deg:.1f} degrees"
     if fixed:
         why += f"; too few for {' and for '.join(fixed)}: as they were"
     distance = abs(geometry.detector.distance)

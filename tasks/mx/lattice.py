@@ -1,0 +1,244 @@
+"""All Bravais lattices that a crystal's cell may belong to, refined and ranked.
+
+Two-fold rotations of the reduced cell, within a tolerance, generate the candidates: Le Page, J.
+Appl. Cryst. 15, 255 (1982). Each is refined with the cell that it demands; the highest symmetry
+whose residuals are hardly larger than those of the triclinic cell stands first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from tasks.errors import DataError
+from tasks.io.diffraction import F, Geometry
+from tasks.mx.crystal import Crystal
+from tasks.mx.reduction import buerger, primitive, unimodular
+from tasks.mx.refine import Refined, refine_together
+from tasks.mx.reflections import Ints, Spots
+from tasks.mx.settings import SPACE_GROUPS, conventional
+
+_TOLERANCE_DEG = 3.0
+_WORSE = 1.5  # times the triclinic residual, that a symmetry may cost
+_NEARLY = 0.05  # pixels or images, that never matter
+_MOST = 1500  # spots to refine each with
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """
+    A Bravais lattice that the cell fits.
+
+    Attributes
+    ----------
+    bravais
+        Such as ``oP`` or ``mC``; ``mI`` where that setting is less oblique.
+    crystal
+        In conventional axes with the cell as the symmetry demands it. Its space group has the
+        rotations of the lattice: those of the crystal may be fewer.
+    change_of_basis
+        Indices of the crystal as it was given become these: ``h_new = matrix @ h_old``, (3, 3).
+    misfit_deg
+        Le Page's angle: the largest one between an axis of symmetry and its lattice plane's normal.
+    rmsd
+        Of x, y in pixels and images, refined so, (3,); NaN without spots.
+    ratio
+        Of its weighted residual to that of the triclinic lattice; NaN without spots.
+    accepted
+        The spots do not speak against it.
+    """
+
+    bravais: str
+    crystal: Crystal
+    change_of_basis: F
+    misfit_deg: float
+    rmsd: F
+    ratio: float
+    accepted: bool
+
+
+def lattices(
+    crystal: Crystal,
+    spots: Sequence[Spots] = (),
+    hkl: Sequence[Ints] = (),
+    geometries: Sequence[Geometry] = (),
+    *,
+    tolerance_deg: float = _TOLERANCE_DEG,
+) -> tuple[Lattice, ...]:
+    """
+    Find the Bravais lattices of a crystal.
+
+    Parameters
+    ----------
+    crystal
+        As it was indexed, refined without constraints.
+    spots, hkl, geometries
+        Of each sweep of this crystal: to refine each lattice with. Without them, the misfit of the
+        cell decides.
+    tolerance_deg
+        Largest misfit.
+
+    Returns
+    -------
+    tuple of Lattice
+        The accepted ones first, the highest symmetry first; ``aP`` is always among them.
+    """
+    start = primitive(crystal.space_group)
+    reduced, matrix = buerger(start @ crystal.direct)
+    to_reduced = matrix @ start
+    found: list[tuple[float, F, F, str]] = []
+    for misfit, rotations in _symmetries(reduced, tolerance_deg):
+        ideal = _ideal(reduced, rotations)
+        change, bravais = conventional(ideal, rotations)
+        found.append((misfit, change @ to_reduced, change @ ideal, bravais))
+    ready = [
+        Lattice(
+            bravais,
+            Crystal(np.linalg.inv(axes), SPACE_GROUPS[bravais]),
+            change,
+            misfit,
+            np.full(3, np.nan),
+            np.nan,
+            misfit < tolerance_deg / 3,
+        )
+        for misfit, change, axes, bravais in found
+    ]
+    if spots:
+        ready = _refined(ready, spots, hkl, geometries)
+    return tuple(sorted(ready, key=_rank))
+
+
+def _rank(lattice: Lattice) -> tuple[bool, int, float, float]:
+    order = "amothc".index(lattice.bravais[0])
+    worse = 0.0 if np.isnan(lattice.ratio) else lattice.ratio
+    return not lattice.accepted, -order, worse, lattice.misfit_deg
+
+
+def _symmetries(reduced: F, tolerance_deg: float) -> list[tuple[float, F]]:
+    """Return the groups of rotations that reduced axes nearly have, and their misfits."""
+    folds: list[tuple[float, F]] = []
+    for rotation in unimodular():
+        if np.trace(rotation) == -1 and np.array_equal(rotation @ rotation, np.eye(3)):
+            misfit = _le_page(reduced, rotation)
+            if misfit <= tolerance_deg:
+                folds.append((misfit, rotation))
+    groups: dict[frozenset[bytes], tuple[float, F]] = {}
+    for count in (0, 1, 2, 3):
+        for chosen in combinations(folds, count):
+            group = _closure([rotation for _, rotation in chosen])
+            if group is None:
+                continue
+            key = frozenset(each.astype(np.int8).tobytes() for each in group)
+            misfit = max((each for each, _ in chosen), default=0.0)
+            if key not in groups or misfit < groups[key][0]:
+                groups[key] = (misfit, group)
+    # 32 as a part of 622 or 432, and 222 as a part of 422, are lattices of their own only if the
+    # group is a holohedry: 1, 2, 222, 422, 32 (rhombohedral), 622, 432
+    return [each for each in groups.values() if _is_holohedry(reduced, each[1])]
+
+
+def _is_holohedry(reduced: F, rotations: F) -> bool:
+    """Tell whether no lattice with these rotations must have more of them."""
+    count = len(rotations)
+    if count not in (1, 2, 4, 6, 8, 12, 24):
+        return False
+    if count == 6:  # trigonal: primitive in hexagonal axes is the hexagonal lattice
+        return conventional(_ideal(reduced, rotations), rotations)[1] == "hR"
+    if count == 12:  # 23 is none, 622 is
+        return any(round(float(np.trace(each))) == 2 for each in rotations)
+    return True
+
+
+def _le_page(direct: F, rotation: F) -> float:
+    """Return the angle between a two-fold axis and the normal of the plane across it, degrees."""
+    values, vectors = np.linalg.eig(rotation)
+    axis = np.real(vectors[:, np.argmax(np.real(values))])
+    values, vectors = np.linalg.eig(rotation.T)
+    plane = np.real(vectors[:, np.argmax(np.real(values))])
+    along, normal = axis @ direct, plane @ np.linalg.inv(direct).T
+    sine = np.linalg.norm(np.cross(along, normal))
+    return float(np.degrees(np.arctan2(sine, abs(along @ normal))))
+
+
+def _closure(generators: list[F]) -> F | None:
+    """Return the group that rotations generate; None if there is no finite one."""
+    found = {np.eye(3, dtype=np.int64).tobytes(): np.eye(3, dtype=np.int64)}
+    fresh = list(found.values())
+    steps = [each.astype(np.int64) for each in generators]
+    while fresh:
+        products = [one @ step for one in fresh for step in steps]
+        fresh = []
+        for each in products:
+            if each.tobytes() not in found:
+                found[each.tobytes()] = each
+                fresh.append(each)
+        if len(found) > 24:
+            return None
+    return np.array(list(found.values()), dtype=np.float64)
+
+
+def _ideal(direct: F, rotations: F) -> F:
+    """Return the axes, changed as little as needed to have the symmetry, rows."""
+    metric = direct @ direct.T
+    mean = np.mean([each.T @ metric @ each for each in rotations], axis=0)
+    lower = np.linalg.cholesky(mean)
+    left, _, right = np.linalg.svd(np.linalg.inv(lower) @ direct)
+    return lower @ left @ right
+
+
+def _refined(
+    found: list[Lattice],
+    spots: Sequence[Spots],
+    hkl: Sequence[Ints],
+    geometries: Sequence[Geometry],
+) -> list[Lattice]:
+    """Refine each lattice against the same spots and compare it with the triclinic one."""
+    triclinic = next(each for each in found if each.bravais == "aP")
+    free = _refine(triclinic, spots, hkl, geometries)
+    used = [each.used for each in free]
+    kept = [
+        np.where(use[:, None], indices, 0).astype(np.int32)
+        for use, indices in zip(used, hkl, strict=True)
+    ]
+    yardstick = _rms(free)
+    ready: list[Lattice] = []
+    for lattice in found:
+        try:
+            refined = _refine(lattice, spots, kept, geometries)
+        except DataError:  # nearly all spots are outliers: it is not this lattice
+            ready.append(replace(lattice, accepted=False, ratio=np.inf))
+            continue
+        rmsd = _rms(refined)
+        ratio = float(np.sqrt(np.mean((rmsd / yardstick) ** 2)))
+        lost = 1 - sum(int(each.used.sum()) for each in refined) / max(
+            sum(int(each.sum()) for each in used), 1
+        )
+        fits = bool((rmsd <= _WORSE * yardstick + _NEARLY).all()) and lost < 0.1
+        ready.append(
+            replace(
+                lattice, crystal=refined[0].crystal, rmsd=rmsd, ratio=ratio, accepted=fits
+            )
+        )
+    return ready
+
+
+def _refine(
+    lattice: Lattice,
+    spots: Sequence[Spots],
+    hkl: Sequence[Ints],
+    geometries: Sequence[Geometry],
+) -> tuple[Refined, ...]:
+    changed = [
+        np.round(indices @ lattice.change_of_basis.T).astype(np.int32) for indices in hkl
+    ]
+    crystals = [lattice.crystal] * len(spots)
+    return refine_together(spots, changed, geometries, crystals, most=_MOST, rounds=2)
+
+
+def _rms(refined: Sequence[Refined]) -> F:
+    weights = np.array([each.used.sum() for each in refined], dtype=np.float64)
+    squares = np.array([each.rmsd**2 for each in refined])
+    return np.sqrt(np.average(squares, axis=0, weights=weights))
