@@ -89,4 +89,5 @@ class Addresses:
         if self.settings.services.prefect_api_url:
             # Somebody else's server has somebody else's auth string: in our own environment.
             prefect.pop("PREFECT_API_AUTH_STRING")
-        return {**os.environ, **ONE_THREAD, **prefect, **own}
+        told = self.settings.prediction.environment()
+        return {**os.environ, **ONE_THREAD, **prefect, **own, **told}

@@ -1,5 +1,6 @@
 """The tables of the settings file, each with its keys, defaults and meaning."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -167,3 +168,28 @@ class Notifications(Section):
     )
     backlog: int = Field(default=500, ge=1, description="So many waiting runs are a message.")
     low_disk_gb: float = Field(default=10.0, ge=0, description="Less free than this is a message.")
+
+
+class Prediction(Section):
+    """Where models come from for which nobody gave one, to solve structures with."""
+
+    folder: Path | None = Field(
+        default=None,
+        description="Predicted models (PDB or mmCIF), found by sequence or by the UniProt id in "
+        "their names.",
+    )
+    command: tuple[str, ...] = Field(
+        default=(),
+        description="Program and arguments that predict a model, run without a shell; {fasta} and "
+        "{output} stand for the file with the sequence and the folder for the model.",
+    )
+    hours: float = Field(default=1.0, gt=0, description="How long the command may take.")
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which flows learn of it."""
+        told = {
+            "DAYSEYE_PREDICTIONS": str(self.folder.resolve()) if self.folder else "",
+            "DAYSEYE_PREDICTION_COMMAND": json.dumps(self.command) if self.command else "",
+            "DAYSEYE_PREDICTION_HOURS": str(self.hours),
+        }
+        return {name: value for name, value in told.items() if value}

@@ -17,7 +17,15 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from infra.sections import Access, Archive, Cluster, Notifications, Runs, Services
+from infra.sections import (
+    Access,
+    Archive,
+    Cluster,
+    Notifications,
+    Prediction,
+    Runs,
+    Services,
+)
 from triggers.beamline import Beamline, check_outputs
 
 SETTINGS_FILE = "dayseye.toml"
@@ -41,6 +49,7 @@ class Settings(BaseSettings):
     access: Access = Access()
     archive: Archive = Archive()
     notifications: Notifications = Notifications()
+    prediction: Prediction = Prediction()
     beamlines: tuple[Beamline, ...] = ()
 
     @model_validator(mode="after")

@@ -14,7 +14,15 @@ from flows.xas.recipe import Geometry
 from flows.xas.recipe import Recipe as XASRecipe
 from flows.xas.series import verdict as xas_series
 from flows.xas.series.recipe import Recipe as XASSeriesRecipe
-from infra.sections import Access, Archive, Cluster, Notifications, Runs, Services
+from infra.sections import (
+    Access,
+    Archive,
+    Cluster,
+    Notifications,
+    Prediction,
+    Runs,
+    Services,
+)
 from triggers.beamline import Beamline
 from triggers.rules import (
     Batch,
@@ -30,7 +38,7 @@ from triggers.rules import (
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 
 
-SETTINGS = [Access, Archive, Cluster, Notifications, Runs, Services, Beamline, Batch]
+SETTINGS = [Access, Archive, Cluster, Notifications, Prediction, Runs, Services, Beamline, Batch]
 SETTINGS += [BlueskyTrigger, CalibrationRule, EpicsTrigger, KafkaTrigger, Purge, Rule, Triggers]
 
 
