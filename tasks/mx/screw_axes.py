@@ -24,7 +24,7 @@ from tasks.mx.symmetry import keys, laue_rotations, merge_equivalents, positions
 SURE = 0.8
 _SPILL = 0.02  # part of a neighbour's intensity that may count for a reflection
 _STRAY = 0.03  # part of the absent reflections that show something for another reason
-_WEAK = ((1.0, 0.9), (0.1, 0.07), (0.02, 0.03))  # mean of a class that is only nearly absent
+_WEAK = ((1.0, 0.95), (0.1, 0.04), (0.02, 0.01))  # mean of a class that is only nearly absent
 _FOLDS = (2, 3, 4, 6)
 
 
@@ -196,7 +196,7 @@ def _resolution_of(unique: Ints, hkl: Ints, d: F, proper: Ints) -> F:
 
 
 def _same_absences(laue: str, small_molecule: bool) -> list[list[str]]:
-    """Space groups of a Laue group and lattice in this setting, those with equal absences joined."""
+    """List space groups of a Laue group in this setting, those with equal absences together."""
     import gemmi
 
     wanted = {each.tobytes() for each in laue_rotations(laue)}
@@ -314,7 +314,7 @@ def _weigh(absent: NDArray[np.bool_], present: F, gone: F) -> F:
 
 
 def _axes(laue: str, hkl: Ints, e2: F, sigma: F) -> tuple[Axis, ...]:
-    """What was measured along the axes of symmetry that are axes of the cell."""
+    """Collect what was measured along the axes of symmetry that are axes of the cell."""
     found: list[Axis] = []
     seen: set[bytes] = set()
     proper = laue_rotations(laue)
@@ -346,7 +346,7 @@ def _coefficient(index: Ints, ratio: F, fold: int) -> float:
 
 
 def _with_screws(axis: Axis, groups: list[list[str]], weights: F) -> Axis:
-    """The axis with the probabilities of its screws, summed over the candidates."""
+    """Add the probabilities of the axis's screws, summed over the candidates."""
     number = "abc".index(axis.name)
     orders = np.zeros((12, 3), dtype=np.int32)
     orders[:, number] = np.arange(1, 13)
