@@ -26,7 +26,7 @@ from tasks.mx.strong_pixels import strong_pixels
 Mask = NDArray[np.bool_]
 
 BINS = 400  # of a radial profile, evenly in 1/d
-_STEP = 3  # every third row and column makes a profile: some ten thousand pixels a ring
+_STEP = 4  # every fourth row and column makes a profile: some hundred pixels a bin and more
 _REACH = 3  # pixels from a strong one: its flanks tell nothing of the background
 _FEWEST_SPOTS = 10  # for a resolution
 _WITHIN = 95.0  # per cent of the spots
@@ -193,7 +193,7 @@ def _profiles(
 
 
 def _rings(geometry: Geometry, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return the bin of every third pixel in both directions."""
+    """Return the bin of every fourth pixel in both directions."""
     rows, columns = (np.arange(0.5, length, _STEP, dtype=np.float64) for length in shape)
     x, y = np.meshgrid(columns, rows)
     d = resolution(geometry, np.column_stack([x.ravel(), y.ravel()]))

@@ -192,13 +192,17 @@ def _add(sums: Any, at: int, c: float, x: float, y: float, z: float) -> None:
 def totals(image: Any, mask: Any, limit: int) -> Any:
     """Return the sum of the valid pixels, how many are above the limit, and how many are valid."""
     total, above, valid = np.int64(0), np.int64(0), np.int64(0)
+    most = np.int32(limit)
     for y in range(image.shape[0]):
-        for x in range(image.shape[1]):
-            value = image[y, x]
-            good = (value >= 0) & (not mask[y, x])
-            total += np.int64(value) * good
-            above += good & (value > limit)
-            valid += good
+        pixels, masked = image[y], mask[y]
+        row_above, row_valid = np.int32(0), np.int32(0)
+        for x in range(pixels.size):
+            value = np.int32(-1) if masked[x] else pixels[x]
+            total += np.int64(max(value, np.int32(0)))
+            row_above += np.int32(value > most)
+            row_valid += np.int32(value >= 0)
+        above += row_above
+        valid += row_valid
     return total, above, valid
 
 
