@@ -26,7 +26,7 @@ MODULES = (
 )
 WIDTHS = {"vec2_double": 2, "vec3_double": 3, "mat3_double": 9, "miller_index": 3, "int6": 6}
 REAL = ("double", "float", "vec2_double", "vec3_double", "mat3_double")
-WHOLE = {"int": np.int32, "size_t": np.uint64, "miller_index": np.int32, "int6": np.int32}
+WHOLE = {"int": np.int32, "size_t": np.int64, "miller_index": np.int32, "int6": np.int32}
 SIGN = 128
 
 

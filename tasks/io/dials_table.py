@@ -111,6 +111,8 @@ def _unpacked(content: bytes, path: Path) -> dict[str, Any]:
 def _array(kind: str, count: int, packed: bytes) -> NDArray[Any]:
     dtype, width = TYPES[kind]
     values = np.frombuffer(packed, dtype, count * width).copy()
+    if dtype is np.uint64:  # numpy does not combine these with flags and other whole numbers
+        values = values.astype(np.int64)
     return values.reshape(count, width) if width > 1 else values
 
 

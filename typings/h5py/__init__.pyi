@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from h5py import h5l as h5l
+from h5py import h5s as h5s
 from numpy.typing import NDArray
 
 class AttributeManager:

@@ -17,6 +17,7 @@ from tasks.io.entry import Entry
 from tasks.io.fingerprint import fingerprint_files
 from tasks.io.mx.cbf_geometry import Placed, geometry_of
 from tasks.io.mx.cbf_header import CbfHeader
+from tasks.io.mx.cif import number
 from tasks.io.mx.describe import described
 from tasks.io.mx.layout import gaps_of
 from tasks.io.mx.series import Series, series_in
@@ -65,11 +66,15 @@ def _found(reference: ScanReference) -> Series:
 def _entry(series: Series, format_name: str) -> Entry:
     metadata: dict[str, Any] = {}
     facts, problem, detector = Facts(), None, ""
+    told: dict[str, Any] = {}
+    expected = None
     try:
+        told = series.sidecar
         header = CbfHeader(look(series.files[series.first_number]))
         detector = f"{header.cbf.shape[0]} x {header.cbf.shape[1]}"
-        facts = replace(header.facts, title=series.title)
-        placed = geometry_of(header, series.planned, series.first_number)
+        facts = _facts(header, series)
+        expected = _announced(header, series)
+        placed = geometry_of(header, max(series.planned, expected or 0), series.first_number)
         metadata = described(facts, placed.geometry)
     except DataError as error:
         problem = str(error)
@@ -77,6 +82,8 @@ def _entry(series: Series, format_name: str) -> Entry:
         inner_path=series.template,
         format=format_name,
         present_frames=len(series.files),
+        uid=str(told["uid"]) if told.get("uid") else None,
+        expected_frames=expected,
         started_at=facts.started_at,
         detector=detector,
         needs_quiet=True,
@@ -86,6 +93,21 @@ def _entry(series: Series, format_name: str) -> Entry:
     )
 
 
+def _announced(header: CbfHeader, series: Series) -> int | None:
+    """Return how many images there shall be, as the sidecar or the header tells it."""
+    told = series.sidecar.get("frames")
+    if isinstance(told, int) and told > 0:
+        return told
+    frames = int(number(header.row("diffrn_scan"), "frames"))
+    return frames if frames > 1 else None  # 1 is what templates of single images say
+
+
+def _facts(header: CbfHeader, series: Series) -> Facts:
+    sample = series.sidecar.get("sample")
+    facts = replace(header.facts, title=series.title)
+    return replace(facts, sample=str(sample)) if sample else facts
+
+
 class CbfImages:
     """A `tasks.io.diffraction.Images` of numbered files, as they are there when it is opened."""
 
@@ -93,9 +115,10 @@ class CbfImages:
         self.reference = reference
         self._series, self._files = series, dict(series.files)
         header = CbfHeader(look(series.files[series.first_number]))
-        placed = geometry_of(header, series.planned, series.first_number)
+        images = max(series.planned, _announced(header, series) or 0)
+        placed = geometry_of(header, images, series.first_number)
         self.geometry: Geometry = placed.geometry
-        self.facts: Facts = replace(header.facts, title=series.title)
+        self.facts: Facts = _facts(header, series)
         self.saturation = header.saturation
         self.warnings: tuple[str, ...] = tuple(
             [*placed.warnings, *self._leave_out_unfinished(), *self._check_last(placed)]
@@ -103,9 +126,9 @@ class CbfImages:
         self.metadata: dict[str, Any] = described(self.facts, self.geometry)
         first = load(self._files[min(self._files)])
         self.mask: NDArray[np.bool_] = gaps_of(self.geometry.detector.shape) | (first < 0)
-        planned = range(series.first_number, series.first_number + series.planned)
+        planned = range(series.first_number, series.first_number + images)
         self.lost_images = tuple(
-            image for image, number in enumerate(planned) if number not in self._files
+            image for image, each in enumerate(planned) if each not in self._files
         )
 
     def _leave_out_unfinished(self) -> Sequence[str]:
@@ -150,8 +173,8 @@ class CbfImages:
         """Read some images; see `tasks.io.diffraction.Images`."""
         numbers = range(self.shape[0])[images]
         stack = np.full((len(numbers), *self.shape[1:]), -1, np.int32)
-        for image, number in zip(stack, numbers, strict=True):
-            file = self._files.get(self.geometry.rotation.first_number + number)
+        for image, place in zip(stack, numbers, strict=True):
+            file = self._files.get(self.geometry.rotation.first_number + place)
             if file is not None:
                 np.maximum(load(file), -1, out=image)
         return stack

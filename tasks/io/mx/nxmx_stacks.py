@@ -15,6 +15,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5s
 from numpy.typing import NDArray
 
 from tasks.errors import DataError, StillBeingWritten
@@ -152,7 +153,8 @@ def _pieces(tree: Tree, dataset: h5py.Dataset | None) -> tuple[Piece, ...]:
         if not covers or "%" in source.file_name:
             tree.sources(dataset)  # tiles of an image, or a pattern: HDF5 puts them together
             return (Piece(0, int(dataset.shape[0]), dataset),)
-        begin = int(source.src_space.get_select_bounds()[0][0])
+        is_whole = source.src_space.get_select_type() == h5s.SEL_ALL
+        begin = 0 if is_whole else int(source.src_space.get_select_bounds()[0][0])
         target = _target(tree, dataset, source.file_name, source.dset_name)
         found.append(Piece(int(low[0]), int(high[0] - low[0] + 1), target, begin))
     return tuple(sorted(found, key=lambda piece: piece.first))

@@ -12,6 +12,9 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from tasks.io.pdf.sidecar import sidecar_of
 
 SUFFIXES = (".cbf", ".cbf.gz")
 NUMBERED = re.compile(r"(?P<before>.*?)(?P<number>\d+)(?P<after>\.cbf(?:\.gz)?)", re.IGNORECASE)
@@ -49,6 +52,20 @@ class Series:
         """The template without number and suffix."""
         name = self.template or self.files[self.first_number].name
         return re.sub(r"[_.\- ]*#*\.cbf(\.gz)?$", "", name, flags=re.IGNORECASE)
+
+    @property
+    def sidecar(self) -> dict[str, Any]:
+        """
+        What ``<title>.json`` beside the images tells; nothing if there is none.
+
+        Raises
+        ------
+        DataError
+            It is no JSON object.
+        """
+        folder = self.path if self.path.is_dir() else self.path.parent
+        is_there = (folder / f"{self.title}.json").is_file()
+        return sidecar_of(folder, self.title) if is_there else {}
 
     @property
     def stored_bytes(self) -> int:

@@ -134,9 +134,8 @@ def virtual(path: Path, files: list[Path], each: int, *, images: int, **more: An
         for number, source in enumerate(files):
             first = number * each
             count = min(each, images - first)
-            shape = (each, ROWS, COLUMNS)
-            mapped = h5py.VirtualSource(source.name, "entry/data/data", shape)
-            layout[first : first + count] = mapped[:count]
+            mapped = h5py.VirtualSource(source.name, "entry/data/data", (count, ROWS, COLUMNS))
+            layout[first : first + count] = mapped if number else mapped[:count]
         file["entry/data"].attrs["signal"] = "data"
         file["entry/data"].create_virtual_dataset("data", layout)
     return path

@@ -1,6 +1,7 @@
 """Sweeps of CBF images: geometry, series, what is lost, what is damaged."""
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,21 @@ def test_sweeps_of_a_folder_are_entries(sweep, tmp_path):
     assert told["energy_keV"] == pytest.approx(12.658, abs=1e-3)
     assert (told["images"], told["oscillation_deg"], told["transmission"]) == (3, WIDTH, 0.5)
     assert told["kind"] == "rotation"
+
+
+def test_a_sidecar_announces_a_sweep(sweep, tmp_path):
+    reference = sweep(range(1, 4))
+    told = {"frames": 5, "uid": "b2f7", "sample": {"name": "lyso_7"}}
+    (tmp_path / "lyso_1.json").write_text(json.dumps(told))
+    (entry,) = READER.entries(tmp_path)
+    assert (entry.uid, entry.present_frames, entry.expected_frames) == ("b2f7", 3, 5)
+    assert entry.metadata["sample"] == "lyso_7"
+    with open_images(reference) as images:
+        assert images.shape[0] == 5
+        assert images.lost_images == (3, 4)
+    (tmp_path / "lyso_1.json").write_text("[")
+    (entry,) = READER.entries(tmp_path)
+    assert "no readable JSON" in str(entry.problem)
 
 
 def test_a_sweep_has_a_fingerprint_of_its_own(sweep, tmp_path):

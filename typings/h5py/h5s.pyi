@@ -1,0 +1,3 @@
+"""Kinds of selections."""
+
+SEL_ALL: int
