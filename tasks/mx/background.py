@@ -4,8 +4,9 @@ A generalised linear model of Poisson counts with Huber's function (Cantoni & Ro
 Stat. Assoc. 96, 1022 (2001); Parkhurst et al., J. Appl. Cryst. 49, 1912 (2016)). Cutting off large
 counts would pull a background of few counts down, since Poisson's distribution leans to one side;
 here the mean that the cut has under that very distribution is taken off, so that the level is right
-at any count. Where the pixels ask for it, the background has a slope and a bend along 2 theta, as
-a ring of ice gives it; pixels at the peak's sides lie on the same ring.
+at any count. Where the pixels ask for it, the background has a slope and a bend along 2 theta;
+where that is not enough, as on a ring of ice, a level of its own at each 2 theta: the pixels at the
+peak's sides lie on the same ring.
 """
 
 from __future__ import annotations
@@ -31,17 +32,25 @@ class Background:
     Attributes
     ----------
     beta
-        Level per pixel at the peak, slopes along e1 and e2, and bend along e2, per radius of the
-        peak, (n, 4).
+        Per pixel: level at the peak, slopes along e1 and e2, bend along e2, with the peak's radius
+        as unit; on a ring of ice levels at nine places along e2 and the slope along e1, (n, 10).
     covariance
-        (n, 4, 4).
+        (n, 10, 10).
+    number
+        How many of them serve, 4 or 10, (n,).
     pixels
         How many it is made from, (n,).
     """
 
     beta: F
     covariance: F
+    number: Ints
     pixels: Ints
+
+    @property
+    def level(self) -> F:
+        """Photons per pixel at the peak's centre, (n,)."""
+        return np.where(self.number == 4, self.beta[:, 0], self.beta[:, 4])
 
 
 def fit_background(boxes: Shoeboxes, radius_deg: float, gain: float = 1.0) -> Background:

@@ -26,6 +26,7 @@ GENEROUS = 1.5
 STRONG, FEWEST, MOST = 10.0, 12, 1500
 ROUNDS = 4
 LONGEST_MARGIN = 25
+LITTLE, TAIL_BINS = 0.002, 60
 CANDIDATES = np.geomspace(0.05, 5.0, 93)
 
 
@@ -150,7 +151,7 @@ def reflecting_range(
         if len(boxes) < FEWEST:  # boxes may be so large that neighbours fill them
             start = start.wider(0.6)
             continue
-        found = _measure(boxes, generous)
+        found = _measure(boxes, generous, geometry.detector.gain)
         if found.sigma_b_deg < 1.3 * start.sigma_b_deg and (
             found.sigma_m_deg < 1.3 * start.sigma_m_deg
         ):
@@ -181,19 +182,65 @@ def _strong_boxes(
     return boxes.take(np.sort(strongest[strength[strongest] > STRONG]))
 
 
-def _measure(boxes: Shoeboxes, start: Mosaicity) -> Mosaicity:
-    from tasks.mx.profile_kernels import detector_moments, rotation_counts
+def _measure(boxes: Shoeboxes, start: Mosaicity, gain: float) -> Mosaicity:
+    from tasks.mx.background import fit_background
+    from tasks.mx.profile_kernels import above_background
 
+    reach = start.beam_reach_deg
+    background = fit_background(boxes, reach, gain)
+    whose, image, radius, photons, below = above_background(
+        *boxes.arrays, boxes.jacobian, background.beta, background.number, gain, reach
+    )
+    above, n = photons - below, len(boxes)
     beam = start.sigma_b_deg
     for _ in range(6):
-        moments: F = detector_moments(*boxes.arrays, boxes.jacobian, start.reach * beam)
-        told = moments[np.isfinite(moments) & (moments > 0)]
-        if len(told) < FEWEST:
-            return replace(start, reflections=0)
-        beam = float(np.clip(np.sqrt(np.median(told)), beam / 2, start.sigma_b_deg))
-    counts, below, edges = rotation_counts(*boxes.arrays, boxes.jacobian, boxes.per_image, beam * 3)
-    mosaic = _likeliest(counts, below, edges, start.sigma_m_deg / GENEROUS)
-    return Mosaicity(beam, mosaic, len(boxes), start.reach)
+        near = radius <= start.reach * beam
+        total = np.bincount(whose[near], above[near], n)
+        square = np.bincount(whose[near], (above * radius**2)[near], n)
+        told = square[total > 0] / total[total > 0] / 2
+        beam = float(np.sqrt(max(np.median(told), (beam / 2) ** 2)))
+        beam = min(beam, start.sigma_b_deg)
+    seen, level, edges = _per_image(boxes, whose, image, photons, below, radius <= 3 * beam)
+    mosaic = _likeliest(seen, level, edges, start.sigma_m_deg / GENEROUS)
+    inner = np.where(edges[:, 1:] * edges[:, :-1] < 0, 0, np.abs(edges[:, 1:] + edges[:, :-1]) / 2)
+    beam = max(beam, _tail(radius, above, photons) / start.reach)
+    mosaic = max(mosaic, _tail(inner, seen - level, seen) / start.reach)
+    return Mosaicity(min(beam, start.sigma_b_deg), min(mosaic, start.sigma_m_deg), n, start.reach)
+
+
+def _per_image(
+    boxes: Shoeboxes,
+    whose: NDArray[np.int64],
+    image: NDArray[np.int64],
+    photons: F,
+    below: F,
+    near: NDArray[np.bool_],
+) -> tuple[F, F, F]:
+    """Return photons and background per image, (n, images), and the images' edges along e3."""
+    n, most = len(boxes), int(boxes.size[:, 2].max())
+    at = (whose * most + image)[near]
+    seen = np.bincount(at, photons[near], n * most).reshape(n, most)
+    level = np.bincount(at, below[near], n * most).reshape(n, most)
+    number = np.minimum(np.arange(most + 1), boxes.size[:, 2:3]) + boxes.corner[:, 2:3]
+    edges = (number - boxes.predicted.xyz[:, 2:3]) * boxes.per_image[:, None]
+    return seen, level, edges
+
+
+def _tail(distance: F, above: F, counts: F) -> float:
+    """Return beyond which distance less than 0.2 % of the strong peaks' photons lie."""
+    furthest = float(distance.max())
+    at = np.minimum((distance / furthest * TAIL_BINS).astype(int), TAIL_BINS - 1).ravel()
+    sums = np.bincount(at, above.ravel(), TAIL_BINS)
+    variances = np.bincount(at, counts.ravel(), TAIL_BINS)
+    return furthest * _where_little_is_left(sums, variances) / TAIL_BINS
+
+
+def _where_little_is_left(sums: F, variances: F) -> int:
+    """Return how many of the first bins hold all but 0.2 %, or what noise hides."""
+    left = np.cumsum(sums[::-1])[::-1]
+    noise = np.sqrt(np.cumsum(variances[::-1])[::-1])
+    little = left < LITTLE * sums.sum() + 2 * noise
+    return int(np.argmax(little)) if little.any() else len(sums)
 
 
 def _likeliest(counts: F, below: F, edges: F, about: float) -> float:

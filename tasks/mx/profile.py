@@ -157,6 +157,7 @@ def _learn(
         boxes.jacobian,
         boxes.per_image,
         background.beta,
+        background.number,
         gain,
         radius,
         mosaicity.range_deg,

@@ -5,8 +5,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from tasks.mx.background_kernels import TERMS, terms
-from tasks.mx.shoebox_kernels import BACKGROUND, CONTESTED, NONE, OVERLOAD, PEAK
+from tasks.mx.background_kernels import terms
+from tasks.mx.shoebox_kernels import CONTESTED, NONE, OVERLOAD, PEAK
 
 compiled: Any = numba.njit(nogil=True, cache=True)  # pyright: ignore[reportUnknownMemberType]
 
@@ -15,7 +15,7 @@ LEAST_VARIANCE = 0.05
 
 
 @compiled
-def detector_moments(
+def above_background(
     corner: Any,
     size: Any,
     offset: Any,
@@ -23,72 +23,28 @@ def detector_moments(
     codes: Any,
     xyz: Any,
     jacobian: Any,
-    radius: Any,
+    beta: Any,
+    number: Any,
+    gain: Any,
+    unit: Any,
 ) -> Any:
-    """Return the mean square of e1 and e2 over each peak within a radius, (n,), in its unit."""
-    result = np.full(len(size), np.nan)
+    """Return of all pixels of peaks: whose, image in its box, radius, photons, background."""
+    most = (codes == PEAK).sum()
+    whose, image = np.empty(most, np.int64), np.empty(most, np.int64)
+    radius, photons, below = np.empty(most), np.empty(most), np.empty(most)
+    n = 0
     for row in range(len(size)):
-        width, height = size[row, 0], size[row, 1]
-        mean = _mean_around(size[row], offset[row], counts, codes)
-        total, square = 0.0, 0.0
-        for i in range(width * height * size[row, 2]):
-            dx = corner[row, 0] + i % width + 0.5 - xyz[row, 0]
-            dy = corner[row, 1] + (i // width) % height + 0.5 - xyz[row, 1]
-            u = jacobian[row, 0, 0] * dx + jacobian[row, 0, 1] * dy
-            v = jacobian[row, 1, 0] * dx + jacobian[row, 1, 1] * dy
-            if u * u + v * v <= radius * radius and codes[offset[row] + i] == PEAK:
-                above = counts[offset[row] + i] - mean
-                total += above
-                square += above * (u * u + v * v) / 2
-        if total > 0:
-            result[row] = square / total
-    return result
-
-
-@compiled
-def _mean_around(size: Any, offset: Any, counts: Any, codes: Any) -> Any:
-    total, n = 0.0, 0
-    for i in range(offset, offset + size[0] * size[1] * size[2]):
-        if codes[i] == BACKGROUND:
-            total += counts[i]
-            n += 1
-    return total / max(n, 1)
-
-
-@compiled
-def rotation_counts(
-    corner: Any,
-    size: Any,
-    offset: Any,
-    counts: Any,
-    codes: Any,
-    xyz: Any,
-    jacobian: Any,
-    per_image: Any,
-    radius: Any,
-) -> Any:
-    """
-    Sum each image of a peak within a radius.
-
-    Returns counts with and of background, (n, images), and the images' edges along e3.
-    """
-    n, most = len(size), size[:, 2].max()
-    seen, below = np.zeros((n, most)), np.zeros((n, most))
-    edges = np.zeros((n, most + 1))
-    for row in range(n):
-        width, height = size[row, 0], size[row, 1]
-        mean = _mean_around(size[row], offset[row], counts, codes)
-        for j in range(most + 1):
-            edges[row, j] = (corner[row, 2] + min(j, size[row, 2]) - xyz[row, 2]) * per_image[row]
-        for i in range(width * height * size[row, 2]):
-            dx = corner[row, 0] + i % width + 0.5 - xyz[row, 0]
-            dy = corner[row, 1] + (i // width) % height + 0.5 - xyz[row, 1]
-            u = jacobian[row, 0, 0] * dx + jacobian[row, 0, 1] * dy
-            v = jacobian[row, 1, 0] * dx + jacobian[row, 1, 1] * dy
-            if u * u + v * v <= radius * radius and codes[offset[row] + i] == PEAK:
-                seen[row, i // (width * height)] += counts[offset[row] + i]
-                below[row, i // (width * height)] += mean
-    return seen, below, edges
+        basis = np.empty(number[row])
+        for i in range(size[row, 0] * size[row, 1] * size[row, 2]):
+            if codes[offset[row] + i] == PEAK:
+                u, v = _local(corner[row], size[row], i, xyz[row], jacobian[row])
+                terms(u / unit, v / unit, basis)
+                whose[n], image[n] = row, i // (size[row, 0] * size[row, 1])
+                radius[n] = np.sqrt(u * u + v * v)
+                photons[n] = counts[offset[row] + i] / gain
+                below[n] = max(basis @ beta[row, : number[row]], 0.0)
+                n += 1
+    return whose[:n], image[:n], radius[:n], photons[:n], below[:n]
 
 
 @compiled
@@ -173,6 +129,7 @@ def learn(
     jacobian: Any,
     per_image: Any,
     beta: Any,
+    number: Any,
     gain: Any,
     radius: Any,
     half_range: Any,
@@ -200,7 +157,7 @@ def learn(
                 xyz[row],
                 jacobian[row],
                 per_image[row],
-                beta[row],
+                beta[row, : number[row]],
                 gain,
                 radius,
                 half_range,
@@ -234,7 +191,7 @@ def _learn_from(
     change: Any,
     norm: Any,
 ) -> None:
-    model, x = np.empty(len(counts)), np.empty(TERMS)
+    model, x = np.empty(len(counts)), np.empty(len(beta))
     scale = shape(corner, size, xyz, jacobian, per_image, table, radius, half_range, model)
     signal, covered = 0.0, 0.0
     below = np.zeros(len(counts))
@@ -282,9 +239,9 @@ def _local(corner: Any, size: Any, i: Any, xyz: Any, jacobian: Any) -> Any:
     return u, jacobian[1, 0] * dx + jacobian[1, 1] * dy
 
 
-SUM, SUM_VARIANCE, FIT, FIT_VARIANCE, LEVEL, RECORDED, VALID, CORRELATION = range(8)
-MISSING, CONTESTED_PART, OVERLOADS, X, Y, Z = range(8, 14)
-FIGURES = 14
+SUM, SUM_VARIANCE, FIT, FIT_VARIANCE, CORRELATION, RECORDED, VALID = range(7)
+MISSING, CONTESTED_PART, OVERLOADS, X, Y, Z = range(7, 13)
+FIGURES = 13
 
 
 @compiled
@@ -299,6 +256,7 @@ def fit_all(
     per_image: Any,
     beta: Any,
     covariance: Any,
+    number: Any,
     gain: Any,
     radius: Any,
     half_range: Any,
@@ -307,7 +265,7 @@ def fit_all(
     which: Any,
     images: Any,
 ) -> Any:
-    """Sum and fit each box with the table that serves it; return figures (n, 14), photons."""
+    """Sum and fit each box with the table that serves it; return figures (n, 13), photons."""
     result = np.full((len(size), FIGURES), np.nan)
     for row in range(len(size)):
         end = offset[row] + size[row, 0] * size[row, 1] * size[row, 2]
@@ -317,10 +275,11 @@ def fit_all(
             shape(*box, per_image[row], table, radius, half_range, out)
         seen, codes_ = counts[offset[row] : end] / gain, codes[offset[row] : end]
         at = _account(box, codes_, model, images, result[row])
-        below, basis = _below(box, at, beta[row], radius)
-        result[row, LEVEL] = beta[row, 0]
+        n = number[row]
+        error = np.ascontiguousarray(covariance[row, :n, :n])
+        below, basis = _below(box, at, beta[row, :n], radius)
         if len(at) > 0:
-            estimate(seen[at], below, model[at], even[at], basis, covariance[row], result[row])
+            estimate(seen[at], below, model[at], even[at], basis, error, result[row])
             if result[row, SUM] > 5 * np.sqrt(result[row, SUM_VARIANCE]):
                 _centroid(box, at, seen[at] - below, result[row])
     return result
@@ -354,9 +313,9 @@ def _account(box: Any, codes: Any, model: Any, images: Any, out: Any) -> Any:
 
 @compiled
 def _below(box: Any, at: Any, beta: Any, radius: Any) -> Any:
-    """Return the background below pixels (pixels,) and its terms (pixels, 4)."""
+    """Return the background below pixels (pixels,) and its terms (pixels, terms)."""
     corner, size, xyz, jacobian = box
-    basis = np.empty((len(at), TERMS))
+    basis = np.empty((len(at), len(beta)))
     below = np.empty(len(at))
     for n in range(len(at)):
         u, v = _local(corner, size, at[n], xyz, jacobian)
@@ -392,8 +351,7 @@ def estimate(
     for i in range(len(seen)):
         expected = (max(intensity, 0.0) + 0.5) * max(part[i], 0.0) + below[i]
         variance += weight[i] ** 2 * expected
-        for a in range(TERMS):
-            basis[i, a] *= weight[i]
+        basis[i] *= weight[i]
     lever = _sums(basis)
     out[FIT] = intensity * recorded
     out[FIT_VARIANCE] = (variance + lever @ covariance @ lever) * (recorded / norm) ** 2
@@ -402,7 +360,7 @@ def estimate(
 
 @compiled
 def _sums(basis: Any) -> Any:
-    total = np.zeros(TERMS)
+    total = np.zeros(basis.shape[1])
     for row in basis:
         total += row
     return total
