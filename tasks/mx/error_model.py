@@ -10,7 +10,8 @@ reason the part of sigma² that follows the observation's own counts is moved to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from tasks.io.diffraction import F
 from tasks.mx.equivalents import Bools
 from tasks.mx.groups import Groups
+from tasks.mx.reflections import Observations
 
 BINS = 10
 _FEWEST = 100
@@ -37,9 +39,9 @@ class ErrorModel:
     ----------
     a, b
         See the module.
-    levels, slopes
-        How much of sigma² follows the observation's own intensity: d sigma²/dI at levels of I,
-        (levels,) each.
+    slopes
+        How much of sigma² follows the observation's own intensity: for each sweep by number, levels
+        of I and d sigma²/dI there, (levels,) each. Exposures and corrections differ by sweep.
     intensities, widths
         Mean I of bins, and the robust width of the normalised deviations in each: 1 if the model
         holds, (bins,).
@@ -47,8 +49,7 @@ class ErrorModel:
 
     a: float = 1.0
     b: float = 0.02
-    levels: F | None = None
-    slopes: F | None = None
+    slopes: Mapping[int, tuple[F, F]] = field(default_factory=dict[int, tuple[F, F]])
     intensities: F | None = None
     widths: F | None = None
 
@@ -57,59 +58,71 @@ class ErrorModel:
         """Asymptotic I/sigma of a strong observation."""
         return 1 / (self.a * self.b) if self.b > 0 else float("inf")
 
-    def counting(self, sigma: F, intensity: F, expected: F) -> F:
+    def counting(self, seen: Observations, expected: F) -> F:
         """Return sigma² as it would be if the observation had had its expected intensity, (n,)."""
-        variance = sigma**2
-        if self.levels is None or self.slopes is None:
-            return variance
-        slope = np.interp(expected, self.levels, self.slopes)
-        return np.maximum(variance - slope * (intensity - expected), _LEAST_VARIANCE * variance)
+        variance = seen.sigma**2
+        slope = np.zeros(len(seen))
+        for sweep, (levels, slopes) in self.slopes.items():
+            rows = seen.sweep == sweep
+            slope[rows] = np.interp(expected[rows], levels, slopes)
+        moved = variance - slope * (seen.intensity - expected)
+        return np.maximum(moved, _LEAST_VARIANCE * variance)
 
-    def variance(self, sigma: F, intensity: F, expected: F) -> F:
+    def variance(self, seen: Observations, expected: F) -> F:
         """
         Return sigma'².
 
         Parameters
         ----------
-        sigma, intensity
-            As integrated, (n,).
+        seen
+            As integrated, n of them.
         expected
             What the group's mean would be on the observation's own scale, (n,).
         """
-        own = self.counting(sigma, intensity, expected)
+        own = self.counting(seen, expected)
         return self.a**2 * (own + (self.b * expected) ** 2)
 
 
-def counting_slopes(groups: Groups, sigma: F, intensity: F, expected: F, kept: Bools) -> ErrorModel:
+def counting_slopes(
+    groups: Groups, seen: Observations, expected: F, kept: Bools
+) -> dict[int, tuple[F, F]]:
     """
     Find how sigma² follows an observation's own intensity, from equivalents of each other.
 
     Returns
     -------
-    ErrorModel
-        With nothing but the slopes found.
+    dict of tuple
+        `ErrorModel.slopes`; sweeps with too few observations have none.
     """
-    used = kept & np.isfinite(expected)
-    if used.sum() < _FEWEST:
-        return ErrorModel()
-    excess = np.where(used, intensity - expected, 0.0)
-    variance = np.where(used, sigma**2, 0.0)
-    count = np.maximum(groups.sum(used.astype(np.float64)), 1)
-    excess = np.where(used, excess - (groups.sum(excess) / count)[groups.of], 0.0)
-    variance = np.where(used, variance - (groups.sum(variance) / count)[groups.of], 0.0)
-    ranks = _bins(expected[used])
-    scale = sigma[used] ** 2 + 1e-12 * np.median(sigma[used] ** 2)
-    weight = 1 / scale
-    above = np.bincount(ranks, weight * excess[used] * variance[used], BINS)
-    below = np.bincount(ranks, weight * excess[used] ** 2, BINS)
-    level = np.bincount(ranks, expected[used], BINS) / np.maximum(np.bincount(ranks, None, BINS), 1)
-    slopes = np.maximum(above / np.maximum(below, np.finfo(float).tiny), 0)
-    order = np.argsort(level)
-    return ErrorModel(levels=level[order], slopes=slopes[order])
+    numbers: list[int] = np.unique(seen.sweep).tolist()
+    found: dict[int, tuple[F, F]] = {}
+    for number in numbers:
+        used = kept & np.isfinite(expected) & (seen.sweep == number)
+        if used.sum() >= _FEWEST:
+            excess = _within(groups, seen.intensity - expected, used)
+            variance = _within(groups, seen.sigma**2, used)
+            weight = seen.sigma[used] ** -2
+            ranks = _bins(expected[used])
+            above = np.bincount(ranks, weight * excess * variance, BINS)
+            below = np.bincount(ranks, weight * excess**2, BINS)
+            level = np.bincount(ranks, expected[used], BINS)
+            level = level / np.maximum(np.bincount(ranks, None, BINS), 1)
+            slopes = np.maximum(above / np.maximum(below, np.finfo(float).tiny), 0)
+            order = np.argsort(level)
+            found[number] = (level[order], slopes[order])
+    return found
+
+
+def _within(groups: Groups, values: F, used: Bools) -> F:
+    """Return the used values' deviations from their group's plain mean."""
+    of = groups.of[used]
+    total = np.bincount(of, values[used], len(groups))
+    count = np.bincount(of, minlength=len(groups))
+    return values[used] - (total / np.maximum(count, 1))[of]
 
 
 def fit_error_model(
-    groups: Groups, sigma: F, intensity: F, scale: F, mean: F, kept: Bools, start: ErrorModel
+    groups: Groups, seen: Observations, scale: F, mean: F, kept: Bools, start: ErrorModel
 ) -> ErrorModel:
     """
     Fit a and b so that normalised deviations from the weighted mean are N(0, 1) at any intensity.
@@ -118,8 +131,8 @@ def fit_error_model(
     ----------
     groups
         What is compared with each other.
-    sigma, intensity, scale
-        As integrated, and inverse scales, (n,).
+    seen, scale
+        As integrated, n of them, and inverse scales, (n,).
     mean
         Weighted mean of each observation's group, (n,).
     kept
@@ -136,13 +149,13 @@ def fit_error_model(
 
     optimise: Any = scipy.optimize
     expected = scale * mean
-    variance = start.variance(sigma, intensity, expected)
+    variance = start.variance(seen, expected)
     share = _share_of_mean(groups, scale**2 / variance, kept)
     used = kept & (share < 0.95) & np.isfinite(expected)
     if used.sum() < _FEWEST:
         return start
-    own = start.counting(sigma, intensity, expected)[used]
-    left = (intensity - expected)[used] ** 2 / (1 - share[used])
+    own = start.counting(seen, expected)[used]
+    left = (seen.intensity - expected)[used] ** 2 / (1 - share[used])
     systematic = expected[used] ** 2
 
     def unlikely(logarithms: F) -> float:
@@ -154,13 +167,14 @@ def fit_error_model(
     first: Any = np.log([start.a, max(start.b, 0.01)])
 
     found = optimise.minimize(unlikely, first, method="Nelder-Mead")
-    a, b = (float(np.exp(value)) for value in found.x)
-    model = ErrorModel(a, b, start.levels, start.slopes)
+    best: F = found.x
+    a, b = float(np.exp(best[0])), float(np.exp(best[1]))
+    model = replace(start, a=a, b=b)
     deviate = np.sqrt(left) / np.sqrt(model.a**2 * (own + b**2 * systematic))
     ranks = _bins(mean[used])
     widths = [float(np.median(deviate[ranks == each])) / 0.6745 for each in range(BINS)]
     levels = [float(np.mean(mean[used][ranks == each])) for each in range(BINS)]
-    return ErrorModel(a, b, start.levels, start.slopes, np.array(levels), np.array(widths))
+    return replace(model, intensities=np.array(levels), widths=np.array(widths))
 
 
 def _share_of_mean(groups: Groups, weights: F, kept: Bools) -> F:

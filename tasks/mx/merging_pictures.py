@@ -50,7 +50,9 @@ def draw_resolution(path: Path, statistics: Statistics, cut: Cut, title: str) ->
     draw_legend(first)
     second.plot(x, statistics.column("i_over_sigma"), "o-", ms=3, lw=_THIN, color=COLOURS[0])
     second.set_yscale("log")
+    second.yaxis.set_major_locator(_decades())
     second.yaxis.set_major_formatter("{x:g}")
+    second.yaxis.set_minor_formatter("")
     label_axes(second, _D, "mean I/σ(I)")
     third.plot(
         x,
@@ -68,7 +70,7 @@ def draw_resolution(path: Path, statistics: Statistics, cut: Cut, title: str) ->
     draw_legend(third)
     for axes in (first, second, third):
         _as_spacing(axes)
-        if np.isfinite(cut.d_min):
+        if cut.reached:
             axes.axvline(cut.d_min**-2, color=ACCENT, lw=_THIN)
     set_title(figure, f"{title}   {cut.rule}")
     return save_png(figure, path)
@@ -173,6 +175,16 @@ def _middles(statistics: Statistics) -> Host:
     return (statistics.column("d_max") ** -2 + statistics.column("d_min") ** -2) / 2
 
 
+def _decades() -> Any:
+    from matplotlib.ticker import LogLocator
+
+    return LogLocator(subs=(1, 2, 5))
+
+
 def _as_spacing(axes: Any) -> None:
     """Label an axis of 1/d² with d."""
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x**-0.5:.2f}" if x > 0 else "")
+
+    def spacing(x: float, _: int) -> str:
+        return f"{x**-0.5:.2f}" if x > 0 else ""
+
+    axes.xaxis.set_major_formatter(spacing)

@@ -218,7 +218,7 @@ def _start(problem: _Problem, values: F) -> _State:
     values = values + _solve(problem, weights, gradient, values)
     errors = ErrorModel(b=0.05)
     g = problem.rows.inverse_scale(values)
-    variance = errors.variance(seen.sigma, seen.intensity, np.maximum(seen.intensity, 0))
+    variance = errors.variance(seen, np.maximum(np.nan_to_num(seen.intensity), 0))
     variance = np.where(problem.usable, variance, 1.0)
     mean = problem.mean(g, variance, problem.usable)
     return _at(problem, _State(values, errors, problem.usable, g, mean, variance), values)
@@ -230,7 +230,7 @@ def _at(problem: _Problem, state: _State, values: F) -> _State:
     mean, variance = problem.mean(g, state.variance, state.kept), state.variance
     for _ in range(2):
         expected = np.nan_to_num(g * mean)
-        variance = state.errors.variance(seen.sigma, seen.intensity, expected)
+        variance = state.errors.variance(seen, expected)
         variance = np.where(problem.usable, variance, 1.0)
         mean = problem.mean(g, variance, state.kept)
     return replace(state, values=values, g=g, mean=mean, variance=variance)
@@ -238,13 +238,11 @@ def _at(problem: _Problem, state: _State, values: F) -> _State:
 
 def _judge(problem: _Problem, state: _State, threshold: float) -> _State:
     """Look for outliers and fit the error model to the rest."""
-    seen = problem.seen
-    intensity, sigma = seen.intensity, seen.sigma
-    kept = keep(problem.groups, intensity, state.g, state.variance, problem.usable, threshold)
-    expected = state.g * state.mean
-    slopes = counting_slopes(problem.groups, sigma, intensity, expected, kept)
-    start = replace(state.errors, levels=slopes.levels, slopes=slopes.slopes)
-    errors = fit_error_model(problem.groups, sigma, intensity, state.g, state.mean, kept, start)
+    seen, groups = problem.seen, problem.groups
+    kept = keep(groups, seen.intensity, state.g, state.variance, problem.usable, threshold)
+    slopes = counting_slopes(groups, seen, state.g * state.mean, kept)
+    start = replace(state.errors, slopes=slopes)
+    errors = fit_error_model(groups, seen, state.g, state.mean, kept, start)
     return _at(problem, replace(state, errors=errors, kept=kept), state.values)
 
 
