@@ -29,7 +29,7 @@ REGIONS = 3
 STRONG, MOST = 8.0, 300
 ENOUGH = 3e4
 """Photons: a reflection with more says no more than one with so many."""
-ROUNDS = 12
+TURNS, ROUNDS = 3, 4
 SHARED, SEGMENT_DEG = 20.0, 10.0
 
 
@@ -152,19 +152,23 @@ def _learn(
     rows = rows[np.argsort(-total[rows])[:MOST]]
     boxes, gain, radius = boxes.take(rows), geometry.detector.gain, mosaicity.beam_reach_deg
     background = fit_background(boxes, radius, gain)
-    return learn(
-        *boxes.arrays,
-        boxes.jacobian,
-        boxes.per_image,
-        background.beta,
-        background.number,
-        gain,
-        radius,
-        mosaicity.range_deg,
-        np.minimum(1, ENOUGH / total[rows]),
-        start,
-        ROUNDS,
-    )
+    table = start
+    for _ in range(TURNS):
+        table = learn(
+            *boxes.arrays,
+            boxes.jacobian,
+            boxes.per_image,
+            background.beta,
+            background.number,
+            gain,
+            radius,
+            mosaicity.range_deg,
+            np.minimum(1, ENOUGH / total[rows]),
+            table,
+            _smooth(table[None])[0],
+            ROUNDS,
+        )
+    return table
 
 
 def _gauss() -> F:

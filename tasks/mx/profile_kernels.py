@@ -135,37 +135,36 @@ def learn(
     half_range: Any,
     weight_of: Any,
     start: Any,
+    smooth: Any,
     rounds: Any,
 ) -> Any:
     """
     Return the reference profile (e3, e2, e1) that fits the boxes' photons best.
 
-    Weighted least squares by simultaneous iteration (Gilbert, J. Theor. Biol. 36, 105 (1972)). Few
-    rounds keep it smooth where images are too coarse to tell; it may be negative in its tails:
-    were it not, noise would add to them and all intensities be wrong by a per cent.
+    Least squares by simultaneous iteration (Gilbert, J. Theor. Biol. 36, 105 (1972)), weighted with
+    variances of the smooth profile. Few rounds keep it even where images are too coarse to tell. It
+    may be negative in its tails: were it not, noise would add to them and all intensities be wrong
+    by a per cent.
     """
     table = start.copy()
     for _ in range(rounds):
         change, norm = np.zeros_like(table), np.zeros_like(table)
         for row in range(len(size)):
             end = offset[row] + size[row, 0] * size[row, 1] * size[row, 2]
-            _learn_from(
-                corner[row],
-                size[row],
-                counts[offset[row] : end],
-                codes[offset[row] : end],
-                xyz[row],
-                jacobian[row],
-                per_image[row],
-                beta[row, : number[row]],
-                gain,
-                radius,
-                half_range,
-                weight_of[row],
-                table,
-                change,
-                norm,
-            )
+            box = (corner[row], size[row], xyz[row], jacobian[row])
+            seen, code = counts[offset[row] : end] / gain, codes[offset[row] : end]
+            model, even = np.empty(len(seen)), np.empty(len(seen))
+            shape(*box, per_image[row], smooth, radius, half_range, even)
+            scale = shape(*box, per_image[row], table, radius, half_range, model)
+            at = np.nonzero((even != 0) & (code == PEAK))[0]
+            below, _ = _below(box, at, beta[row, : number[row]], radius)
+            signal = (seen[at] - below).sum() / model[at].sum()
+            if model[at].sum() < 0.5 or signal <= 0:
+                continue
+            variance = signal * even[at] + below + LEAST_VARIANCE
+            pull = (seen[at] - signal * model[at] - below) / variance * weight_of[row]
+            cells = (per_image[row], radius, half_range, signal / scale)
+            _hand_out(box, at, pull, weight_of[row] / variance, cells, change, norm)
         for i in np.ndindex(table.shape):
             if norm[i] > 0:
                 table[i] += change[i] / norm[i]
@@ -174,61 +173,33 @@ def learn(
 
 
 @compiled
-def _learn_from(
-    corner: Any,
-    size: Any,
-    counts: Any,
-    codes: Any,
-    xyz: Any,
-    jacobian: Any,
-    per_image: Any,
-    beta: Any,
-    gain: Any,
-    radius: Any,
-    half_range: Any,
-    weight: Any,
-    table: Any,
-    change: Any,
-    norm: Any,
+def _hand_out(
+    box: Any, at: Any, pull: Any, weight: Any, cells: Any, change: Any, norm: Any
 ) -> None:
-    model, x = np.empty(len(counts)), np.empty(len(beta))
-    scale = shape(corner, size, xyz, jacobian, per_image, table, radius, half_range, model)
-    signal, covered = 0.0, 0.0
-    below = np.zeros(len(counts))
-    for i in range(len(counts)):
-        if model[i] != 0 and codes[i] == PEAK:
-            u, v = _local(corner, size, i, xyz, jacobian)
-            terms(u / radius, v / radius, x)
-            below[i] = max(x @ beta, 0.0)
-            signal += counts[i] / gain - below[i]
-            covered += model[i]
-    if covered < 0.5 or signal <= 0:
-        return
-    signal /= covered
-    plane, bins = size[0] * size[1], table.shape[0]
-    parts = np.empty(bins)
-    for i in range(len(counts)):
-        if i % plane == 0:
+    """Give pixels' residuals to the cells of the profile that they look at."""
+    corner, size, xyz, jacobian = box
+    per_image, radius, half_range, scale = cells
+    bins, plane = change.shape[0], size[0] * size[1]
+    parts, whole, last = np.zeros(bins), 0.0, -1
+    for n in range(len(at)):
+        image = at[n] // plane
+        if image != last:
+            last = image
             for k in range(bins):
-                z = corner[2] + i // plane
-                parts[k] = share(k, bins, z, xyz[2], per_image, half_range) * signal / scale
-        if model[i] == 0 or codes[i] != PEAK:
-            continue
-        expected = signal * model[i] + below[i]
-        variance = signal * max(model[i], 0.0) + below[i] + LEAST_VARIANCE
-        residual = (counts[i] / gain - expected) / variance * weight
-        whole = parts.sum() / variance * weight
-        u, v = _local(corner, size, i, xyz, jacobian)
-        a, b, part_a, part_b = node(u, v, radius, table.shape[1])
+                part = share(k, bins, corner[2] + image, xyz[2], per_image, half_range)
+                parts[k] = part * scale
+            whole = parts.sum()
+        u, v = _local(corner, size, at[n], xyz, jacobian)
+        a, b, part_a, part_b = node(u, v, radius, change.shape[1])
         for k in range(bins):
             if parts[k] > 0:
-                for corner_ in range(4):
-                    da, db = corner_ % 2, corner_ // 2
+                for c in range(4):
+                    da, db = c % 2, c // 2
                     each = (
                         parts[k] * (part_a if da else 1 - part_a) * (part_b if db else 1 - part_b)
                     )
-                    change[k, b + db, a + da] += each * residual
-                    norm[k, b + db, a + da] += each * whole
+                    change[k, b + db, a + da] += each * pull[n]
+                    norm[k, b + db, a + da] += each * whole * weight[n]
 
 
 @compiled
