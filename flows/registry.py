@@ -9,6 +9,11 @@ from pydantic import BaseModel
 from flows.ct.recipe import RECIPE_VERSION as CT_RECIPE_VERSION
 from flows.ct.recipe import Recipe as CTRecipe
 from flows.ct.size import output_bytes as ct_output_bytes
+from flows.mx.recipe import RECIPE_VERSION as MX_RECIPE_VERSION
+from flows.mx.recipe import Recipe as MXRecipe
+from flows.mx.series.recipe import RECIPE_VERSION as MX_SERIES_RECIPE_VERSION
+from flows.mx.series.recipe import Recipe as MXSeriesRecipe
+from flows.mx.size import output_bytes as mx_output_bytes
 from flows.pdf.calibration.recipe import RECIPE_VERSION as PDF_CALIBRATION_RECIPE_VERSION
 from flows.pdf.calibration.recipe import Recipe as PDFCalibrationRecipe
 from flows.pdf.recipe import RECIPE_VERSION as PDF_RECIPE_VERSION
@@ -67,6 +72,22 @@ FLOWS: dict[str, FlowEntry] = {
         recipe=CTRecipe,
         version=CT_RECIPE_VERSION,
         output_bytes=ct_output_bytes,
+    ),
+    "mx": FlowEntry(
+        name="mx-reduction",
+        technique="mx",
+        entrypoint="flows.mx.flow:reduce_mx",
+        recipe=MXRecipe,
+        version=MX_RECIPE_VERSION,
+        output_bytes=mx_output_bytes,
+        series="mx-series",
+    ),
+    "mx-series": FlowEntry(
+        name="mx-series",
+        technique="mx",
+        entrypoint="flows.mx.series.flow:reduce_mx_series",
+        recipe=MXSeriesRecipe,
+        version=MX_SERIES_RECIPE_VERSION,
     ),
     "pdf": FlowEntry(
         name="pdf-reduction",

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from catalog.connection import connect
 from infra.commands.library import add_files
-from infra.demo_night import imaging_night, scattering_night, spectra_night
+from infra.demo_night import diffraction_night, imaging_night, scattering_night, spectra_night
 from infra.demo_progress import Display, Progress, read_progress
 from infra.library_measure import Wish
 from infra.settings import ConfigurationError
@@ -64,6 +64,14 @@ needs = ["geometry", "container"]    # from the images of a calibrant and of an 
 
 [beamlines.recipe]
 structures = ["Ni.cif", "CeO2.cif"]  # in raw/scattering; the one that fits is named
+
+[[beamlines]]
+id = "diffraction"
+name = "Simulated crystallography beamline"
+technique = "mx"
+folders = ["raw/diffraction"]
+path_template = "{{proposal}}/{{scan}}"
+output = "{folder}/processed/{{proposal}}/{{scan}}"
 """
 STRUCTURES = {
     "Ni": ("3.52", "Ni 0 0 0 0.005"),
@@ -136,7 +144,10 @@ class Demo:
         self.imaging = imaging_night(folder / "raw/imaging", folder / "truth")
         self.spectra = spectra_night(folder / "raw/spectra" / PROPOSAL, folder / "truth")
         self.scattering = scattering_night(folder / "raw/scattering" / PROPOSAL, folder / "truth")
-        self.nights = (self.imaging, self.spectra, self.scattering)
+        self.diffraction = diffraction_night(
+            folder / "raw/diffraction" / PROPOSAL, folder / "truth"
+        )
+        self.nights = (self.imaging, self.spectra, self.scattering, self.diffraction)
         self.scans = {scan.name: scan for night in self.nights for scan in night.scans}
 
     @contextmanager
@@ -150,6 +161,7 @@ class Demo:
                 self._keep_standards(platform)
                 self.spectra.begin()
                 self.scattering.begin()
+                self.diffraction.begin()
                 yield platform
             finally:
                 self.console.print("Stopping the platform ...")
@@ -207,7 +219,8 @@ class Demo:
 
 def _write_settings(folder: Path) -> Path:
     """Make the demo's folders and its settings file, and return the latter."""
-    raw = ("raw/imaging", f"raw/spectra/{PROPOSAL}", f"raw/scattering/{PROPOSAL}")
+    techniques = ("spectra", "scattering", "diffraction")
+    raw = ("raw/imaging", *(f"raw/{each}/{PROPOSAL}" for each in techniques))
     for name in (*raw, "processed", "standards", "truth"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for name, (cell, atoms) in STRUCTURES.items():

@@ -1,7 +1,9 @@
 """The demo's beamlines: what they measure tonight, and what is true about it."""
 
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
 
@@ -11,6 +13,8 @@ from infra.demo_scans import (
     Absorption,
     Calibrant,
     Crystal,
+    Diffraction,
+    EmptyLoop,
     Evolution,
     Glass,
     Overexposed,
@@ -18,6 +22,7 @@ from infra.demo_scans import (
     TrueScan,
 )
 from infra.simulator import beamline, truth
+from infra.simulator.mx import night as diffraction
 from infra.simulator.pdf import materials
 from infra.simulator.pdf import night as scattering
 from infra.simulator.pdf import truth as scattering_truth
@@ -107,3 +112,18 @@ def _bond(material: materials.Material) -> float:
     apart -= np.round(apart)
     lengths = np.linalg.norm(apart * [material.a, material.a, material.c], axis=1)
     return float(lengths.min())
+
+
+def diffraction_night(raw: Path, truths: Path) -> Night:
+    """Plan the night of the crystallography beamline, and leave its truth in a folder."""
+    jobs = list(diffraction.night(beamline.next_number(truths, "tetragonal")))
+    for job in jobs:
+        (truths / f"{job.scan.name}.json").write_text(json.dumps(asdict(job.scan), indent=1))
+    known = [_diffracted(job.scan) for job in jobs]
+    return Night(known, lambda: diffraction.measure(jobs, raw))
+
+
+def _diffracted(scan: diffraction.Expected) -> TrueScan:
+    if scan.refused:
+        return EmptyLoop(scan.name)
+    return Diffraction(scan.name, scan.space_group, scan.cell)

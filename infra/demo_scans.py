@@ -13,6 +13,7 @@ FRACTION_TOLERANCE = 0.03
 CELL_TOLERANCE = 0.003  # Å
 BOND_TOLERANCE = 0.05  # Å
 DISTANCE_TOLERANCE = 0.5  # mm
+RELATIVE_CELL_TOLERANCE = 0.003
 
 
 class TrueScan(Protocol):
@@ -236,6 +237,71 @@ class Glass:
 
 
 @dataclass(frozen=True)
+class Diffraction:
+    """A sweep of a crystal, its space group and cell (Å and degrees)."""
+
+    name: str
+    space_group: str
+    cell: tuple[float, ...]
+    refused: ClassVar[bool] = False
+    claim: ClassVar[str] = (
+        f"cell within {RELATIVE_CELL_TOLERANCE:.1%} of the truth, and its space group"
+    )
+
+    @property
+    def truth(self) -> str:
+        """Its space group and axes."""
+        return _crystal(self.space_group, self.cell)
+
+    def found(self, figures: Figures) -> str:
+        """Say which were found."""
+        group = figures.get("space_group")
+        return _crystal(str(group), self._cell(figures)) if group else ""
+
+    def is_whole(self, figures: Figures) -> bool:
+        """Say yes: a sweep is taken when it is complete."""
+        return True
+
+    def fits(self, figures: Figures) -> bool:
+        """Tell whether they are near the truth; mirror images of a group look alike."""
+        found, groups = self._cell(figures), str(figures.get("space_groups", "")).split(" or ")
+        return self.space_group in groups and all(
+            abs(value / true - 1) <= RELATIVE_CELL_TOLERANCE
+            for value, true in zip(found, self.cell, strict=True)
+        )
+
+    def _cell(self, figures: Figures) -> tuple[float, ...]:
+        names = ("a", "b", "c", "alpha", "beta", "gamma")
+        return tuple(float(figures.get(name) or 0) for name in names)
+
+
+@dataclass(frozen=True)
+class EmptyLoop:
+    """A sweep without a crystal in the beam."""
+
+    name: str
+    refused: ClassVar[bool] = False
+    claim: ClassVar[str] = "empty loop, told by its images"
+
+    @property
+    def truth(self) -> str:
+        """Say that there is none."""
+        return "no crystal"
+
+    def found(self, figures: Figures) -> str:
+        """Say what the images show."""
+        return str(figures.get("seen", ""))
+
+    def is_whole(self, figures: Figures) -> bool:
+        """Say yes: a sweep is taken when it is complete."""
+        return True
+
+    def fits(self, figures: Figures) -> bool:
+        """Tell whether it was noticed."""
+        return figures.get("seen") == "no spots"
+
+
+@dataclass(frozen=True)
 class Overexposed:
     """A scan that nothing can be made of."""
 
@@ -283,3 +349,8 @@ def _said(e0: float, fractions: Mapping[str, float]) -> str:
         return f"{e0:.1f} eV"
     most = max(fractions, key=lambda name: fractions[name])
     return f"{e0:.1f} eV  {fractions[most]:.0%} {most}"
+
+
+def _crystal(space_group: str, cell: tuple[float, ...]) -> str:
+    """Say a space group and its axes."""
+    return f"{space_group}  " + " ".join(f"{each:.2f}" for each in cell[:3])

@@ -26,7 +26,7 @@ CATALOGUE_ONLY = "none"
 """The flow of data that are only catalogued."""
 NO_SERIES = "none"
 SERIES = (NO_SERIES, "file", "folder", "sample")
-USUAL_SERIES = {"xas": "file"}
+USUAL_SERIES = {"mx": "sample", "xas": "file"}
 """By technique, what makes a series where nothing is declared."""
 
 

@@ -23,6 +23,7 @@ from tasks.mx.mosaicity import Mosaicity, first_guess, margin, reflecting_range
 from tasks.mx.profile import Learned, ProfileModel, join_profiles, learn_profiles
 from tasks.mx.reflections import Flag, Reflections
 
+_ARRAYS = ("z", "tables", "smooth")  # of a profile model
 _TELLING = 8  # blocks, evenly over the sweep, that tell widths and profiles
 _BEYOND = 0.75  # of the spots' resolution: weak reflections go further than spots do
 _POOR = 0.2  # of the reflections, without an intensity that counts
@@ -135,16 +136,17 @@ def one_by_one(images: Images, first: int, stop: int) -> Iterator[NDArray[np.int
 
 def save_model(path: Path, model: ProfileModel) -> str:
     """Put profiles where all workers read them."""
-    np.savez(path, z=model.z, tables=model.tables, reflections=model.reflections)
+    arrays = {name: getattr(model, name) for name in _ARRAYS}
+    np.savez(path, reflections=model.reflections, **arrays)
     return str(path)
 
 
 def load_model(path: Path, terms: Terms) -> ProfileModel:
     """Read profiles that `save_model` wrote."""
     with np.load(path, allow_pickle=False) as kept:
-        return ProfileModel(
-            terms.mosaicity, terms.d_min, kept["z"], kept["tables"], int(kept["reflections"])
-        )
+        arrays = {name: kept[name] for name in _ARRAYS}
+        reflections = int(kept["reflections"])
+    return ProfileModel(terms.mosaicity, terms.d_min, reflections=reflections, **arrays)
 
 
 def _doubts(reflections: Reflections, observed: int) -> Doubts:

@@ -1,12 +1,10 @@
 """Opening a sweep: what it is, how it was measured, and what is known of its crystal."""
 
-from pathlib import Path
-
 from catalog.runs import Claim
 from flows.mx.known import known_of
 from flows.mx.recipe import Recipe
 from flows.mx.types import Opened
-from flows.sources import data_of, path_in, references
+from flows.sources import data_of
 from tasks.errors import DataError
 from tasks.io.diffraction import Images, open_images
 
@@ -31,7 +29,6 @@ def open_sweep(recipe: Recipe, claim: Claim) -> Opened:
             geometry=images.geometry,
             saturation=images.saturation,
             known=known_of(recipe, claim.sample_facts, images.facts),
-            reference=_reference_of(recipe, claim),
             title=images.facts.title or images.facts.sample,
             metadata=dict(images.metadata),
             doubts={"reading": tuple(images.warnings)},
@@ -52,17 +49,3 @@ def _wanted(recipe: Recipe, images: Images) -> range:
             "the files, or at first_image and last_image in the recipe."
         )
     return range(there[0], there[-1] + 1)  # an aborted sweep goes as far as it goes
-
-
-def _reference_of(recipe: Recipe, claim: Claim) -> str:
-    if not recipe.reference:
-        found = references(claim, "reference")
-        return found[0].path if found else ""
-    path = path_in(claim.folders, recipe.reference)
-    if path is None or not path.is_file():
-        told = ", ".join(str(folder) for folder in claim.folders) or "none"
-        raise DataError(
-            f"The reference data {recipe.reference!r} are no file in the beamline's folders "
-            f"({told}): put the MTZ there, or leave the recipe's reference empty."
-        )
-    return str(Path(path))

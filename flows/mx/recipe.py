@@ -27,21 +27,12 @@ class Cell(BaseModel):
         return self.a, self.b, self.c, self.alpha, self.beta, self.gamma
 
 
-class Recipe(BaseModel):
-    """What a person or a beamline may choose about a reduction to merged intensities.
+class MergingRecipe(BaseModel):
+    """What may be chosen about merged data, of one sweep or of several together."""
 
-    Every field has a default that reduces a sweep without a person; the beamline's settings
-    override the defaults, a rerun overrides both. Lengths in the crystal are in Å.
-    """
-
-    model_config = ConfigDict(extra="forbid", title="MX recipe")
+    model_config = ConfigDict(extra="forbid", title="MX merging recipe")
 
     # -- what is known of the crystal
-    cell: Cell | None = Field(
-        default=None,
-        title="Unit cell",
-        description="Empty: as the sample or the data say, else found without one.",
-    )
     space_group: str = Field(
         default="",
         title="Space group",
@@ -57,26 +48,6 @@ class Recipe(BaseModel):
         default=False,
         title="Small molecule",
         description="Glide planes and centres of symmetry are possible.",
-    )
-
-    # -- spots and indexing
-    program: Program = Field(
-        default="dayseye",
-        title="Program",
-        description="What finds spots, indexes, integrates and scales; dials and xds only where "
-        "their commands are installed.",
-    )
-    first_image: int | None = Field(
-        default=None, ge=1, title="First image", description="Empty: the sweep's first."
-    )
-    last_image: int | None = Field(
-        default=None, ge=1, title="Last image", description="Empty: the sweep's last."
-    )
-    longest_axis: float | None = Field(
-        default=None,
-        gt=3,
-        title="Longest axis (Å)",
-        description="What indexing looks for at most. Empty: by the distances between spots.",
     )
 
     # -- intensities
@@ -98,13 +69,11 @@ class Recipe(BaseModel):
         title="Anomalous",
         description="Friedel mates stay apart in the merged data.",
     )
-    absorption: bool = Field(
-        default=False,
+    absorption: Literal["auto", "no"] = Field(
+        default="auto",
         title="Absorption surface",
-        description="Scales vary with the directions of the beams in the crystal.",
-    )
-    free_fraction: float = Field(
-        default=0.05, gt=0, lt=0.5, title="Free set", description="Share of the reflections."
+        description="auto: scales vary with the directions of the beams in the crystal, where "
+        "there are data enough to tell.",
     )
 
     # -- structure
@@ -130,6 +99,42 @@ class Recipe(BaseModel):
         le=20,
         title="Copies",
         description="In the asymmetric unit. Empty: as many as its volume holds as a rule.",
+    )
+
+
+class Recipe(MergingRecipe):
+    """What a person or a beamline may choose about a reduction to merged intensities.
+
+    Every field has a default that reduces a sweep without a person; the beamline's settings
+    override the defaults, a rerun overrides both. Lengths in the crystal are in Å.
+    """
+
+    model_config = ConfigDict(extra="forbid", title="MX recipe")
+
+    # -- what is known of the crystal
+    cell: Cell | None = Field(
+        default=None,
+        title="Unit cell",
+        description="Empty: as the sample or the data say, else found without one.",
+    )
+    # -- spots and indexing
+    program: Program = Field(
+        default="dayseye",
+        title="Program",
+        description="What finds spots, indexes, integrates and scales; dials and xds only where "
+        "their commands are installed.",
+    )
+    first_image: int | None = Field(
+        default=None, ge=1, title="First image", description="Empty: the sweep's first."
+    )
+    last_image: int | None = Field(
+        default=None, ge=1, title="Last image", description="Empty: the sweep's last."
+    )
+    longest_axis: float | None = Field(
+        default=None,
+        gt=3,
+        title="Longest axis (Å)",
+        description="What indexing looks for at most. Empty: by the distances between spots.",
     )
 
     @model_validator(mode="after")

@@ -63,8 +63,6 @@ class Opened:
         Counts above which a pixel is overloaded.
     known : Known
         What is known of the crystal.
-    reference : str
-        Path of reference data; empty if there are none.
     title : str
         What the data call themselves.
     metadata : dict
@@ -80,7 +78,6 @@ class Opened:
     geometry: Geometry
     saturation: float | None
     known: Known
-    reference: str
     title: str
     metadata: Mapping[str, Any]
     doubts: Doubts = field(default_factory=Doubts)

@@ -33,6 +33,8 @@ class SweepObservations:
         Whose indices they have.
     rotation
         How the sweep turned.
+    wavelength
+        In Angstrom.
     name
         Of the sweep, for people.
     """
@@ -40,6 +42,7 @@ class SweepObservations:
     observations: Observations
     crystal: Crystal
     rotation: Rotation
+    wavelength: float
     name: str
 
 
@@ -47,6 +50,7 @@ def write_observations(path: Path, sweep: SweepObservations) -> None:
     """Write a sweep's observations."""
     with h5py.File(path, "w") as file:
         file.attrs["name"] = sweep.name
+        file.attrs["wavelength_angstrom"] = sweep.wavelength
         group = file.create_group("observations")
         for each in fields(Observations):
             column = getattr(sweep.observations, each.name)
@@ -89,6 +93,7 @@ def read_observations(path: Path) -> SweepObservations:
                     None if along is None else np.asarray(along),
                 ),
                 _rotation(file["rotation"].attrs),
+                float(file.attrs["wavelength_angstrom"]),
                 str(file.attrs["name"]),
             )
     except (OSError, KeyError) as error:

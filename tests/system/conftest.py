@@ -156,6 +156,26 @@ match = ["air/*"]
 calibration = "empty"
 """
 
+# sweeps of images; those of one sample are merged together
+DIFFRACTION = """
+[[beamlines]]
+id = "diffraction"
+technique = "mx"
+folders = ["diffraction"]
+path_template = "{sample}/{_}"
+output = "processed/diffraction/{scan}"
+rescan_seconds = 1.0
+quiet_seconds = 2.0
+grace_seconds = 1.0
+timeout_seconds = 30.0
+series = "none"
+
+[[beamlines.rules]]
+name = "several sweeps"
+match = ["together/**"]
+series = "sample"
+"""
+
 # only wires tell of its data
 WIRED = """
 [[beamlines]]
@@ -308,11 +328,12 @@ def started(folder):
         "scattering",
         "furnace",
         "powder",
+        "diffraction",
         "wired",
     ):
         (folder / name).mkdir()
     ports = {name: free_port() for name in ("publish", "documents", "epics")}
-    settings = SETTINGS + ABSORPTION + SCATTERING + POWDER + WIRED.format(**ports)
+    settings = SETTINGS + ABSORPTION + SCATTERING + POWDER + DIFFRACTION + WIRED.format(**ports)
     (folder / "dayseye.toml").write_text(settings)
     environment = {
         "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),

@@ -27,15 +27,16 @@ OBSERVATIONS = Observations(
 @pytest.mark.parametrize("along", [None, RNG.normal(size=(11, 3, 3))])
 def test_what_is_written_is_read(tmp_path, along):
     crystal = Crystal(np.diag([0.01, 0.02, 0.03]), "P 21 21 21", along)
-    sweep = SweepObservations(OBSERVATIONS, crystal, Rotation(5.0, -0.1, 10, 3), "lysozyme 1")
+    sweep = SweepObservations(OBSERVATIONS, crystal, Rotation(5.0, -0.1, 10, 3), 0.98, "lysozyme 1")
     write_observations(tmp_path / "a.h5", sweep)
     found = read_observations(tmp_path / "a.h5")
     for each in fields(Observations):
         column, kept = (getattr(s.observations, each.name) for s in (found, sweep))
         np.testing.assert_array_equal(column, kept)
         assert column.dtype == kept.dtype
-    assert (found.rotation, found.name, found.crystal.space_group) == (
+    assert (found.rotation, found.wavelength, found.name, found.crystal.space_group) == (
         sweep.rotation,
+        0.98,
         "lysozyme 1",
         "P 21 21 21",
     )

@@ -1,0 +1,1 @@
+"""Several sweeps merged together: of one crystal, or of several of one kind."""
