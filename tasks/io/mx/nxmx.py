@@ -176,13 +176,13 @@ class NxmxImages:
         self.metadata: dict[str, Any] = described(self.facts, self.geometry)
         self.saturation = saturation_of(tree, sweep.detector)
         self._none_from = _none_from(tree, sweep.detector, self._stacks.dtype)
-        there = self._stacks.are_there(sweep.images)
-        self.lost_images = tuple(np.flatnonzero(~there).tolist())
+        self._there = self._stacks.are_there(sweep.images)
+        self.lost_images = tuple(np.flatnonzero(~self._there).tolist())
         mask, problem = stated_mask(tree, sweep.detector, self._stacks.shape[1:])
         self.warnings: tuple[str, ...] = (*placing.warnings, *problem)
         gaps = gaps_of(self._stacks.shape[1:])
         if mask is None:
-            first = int(np.flatnonzero(there)[0])
+            first = int(np.flatnonzero(self._there)[0])
             mask = self.read(slice(first, first + 1))[0] < 0
         self.mask: NDArray[np.bool_] = mask | gaps
 
@@ -194,17 +194,28 @@ class NxmxImages:
     def read(self, images: slice = slice(None)) -> NDArray[np.int32]:
         """Read some images; see `tasks.io.diffraction.Images`."""
         numbers = range(self.geometry.rotation.images)[images]
+        counts = np.full((len(numbers), *self.shape[1:]), -1, np.int32)
         if numbers.step != 1:
-            return np.concatenate([self.read(slice(each, each + 1)) for each in numbers])
-        stored = np.full((len(numbers), *self.shape[1:]), self._lost, self._stacks.dtype)
-        self._stacks.read_into(stored, numbers.start)
-        return counts_of(stored, self._none_from)
+            for place, number in enumerate(numbers):
+                self._read_into(counts[place : place + 1], number)
+            return counts
+        at = numbers.start
+        while at < numbers.stop:  # a chunk at a time, so that each is unpacked once
+            end = min(at - at % self._stacks.step + self._stacks.step, numbers.stop)
+            self._read_into(counts[at - numbers.start : end - numbers.start], at)
+            at = end
+        return counts
 
-    @property
-    def _lost(self) -> Any:
-        """What stands for a lost image before the counts are made."""
+    def _read_into(self, counts: NDArray[np.int32], first: int) -> None:
+        there = self._there[first : first + len(counts)]
+        if not there.any():
+            return
         kind = self._stacks.dtype
-        return np.iinfo(kind).max if kind.kind == "u" else -1
+        is_alike = kind.kind in "iu" and kind.itemsize == 4
+        stored = counts.view(kind) if is_alike else np.empty(counts.shape, kind)
+        self._stacks.read_into(stored, first)
+        counts_of(stored, self._none_from, counts)
+        counts[~there] = -1
 
     def close(self) -> None:
         """Close the files."""
@@ -232,18 +243,31 @@ def _none_from(tree: Tree, detector: h5py.Group, dtype: np.dtype[Any]) -> int:
     return 2 ** min(bits, 8 * dtype.itemsize) - (1 if bits <= 8 else 2)
 
 
-def counts_of(stored: NDArray[Any], none_from: int) -> NDArray[np.int32]:
-    """Return stored values as counts: -1 where a pixel is none, from a value on or below 0."""
-    if stored.dtype.kind == "u" and stored.dtype.itemsize == 4 and none_from >= 2**31:
-        counts = stored.view(np.int32)  # the largest values are negative then
-        return np.maximum(counts, -1, out=counts)
-    counts = np.nan_to_num(stored, nan=-1.0) if stored.dtype.kind == "f" else stored
-    is_none = (counts >= none_from) | (counts < 0)
-    counts = np.minimum(counts, np.iinfo(np.int32).max) if stored.dtype.itemsize > 4 else counts
-    counts = np.rint(counts).astype(np.int32) if stored.dtype.kind == "f" else counts
-    counts = counts.astype(np.int32)
-    counts[is_none] = -1
-    return counts
+def counts_of(stored: NDArray[Any], none_from: int, counts: NDArray[np.int32]) -> None:
+    """
+    Turn stored values into counts: -1 where a pixel is none, from a value on or below 0.
+
+    Parameters
+    ----------
+    stored
+        As they stand in the file, of any shape; may be another view of ``counts``.
+    none_from
+        See `_none_from`.
+    counts
+        Is filled, of the same shape.
+    """
+    largest = np.iinfo(np.int32).max
+    if stored.dtype.kind == "f":
+        stored = np.rint(np.nan_to_num(stored, nan=-1.0))
+        counts[...] = np.clip(stored, -1, largest)
+    elif stored.dtype.itemsize > 4:
+        counts[...] = np.where(stored >= none_from, -1, np.clip(stored, -1, largest))
+    else:  # the largest values of 32 bits, -1 and -2, are negative then
+        counts[...] = stored.view(np.int32) if stored.dtype == np.uint32 else stored
+    if stored.dtype.kind != "u" or stored.dtype.itemsize == 4:
+        np.maximum(counts, -1, out=counts)
+    if none_from <= largest:
+        np.putmask(counts, counts >= none_from, -1)
 
 
 READER = NxmxReader()

@@ -76,6 +76,12 @@ class Stacks:
         return np.dtype(np.uint32) if self._any is None else self._any.dtype
 
     @property
+    def step(self) -> int:
+        """How many images are packed together."""
+        chunks = [each.dataset.chunks for each in self.pieces if each.dataset is not None]
+        return max((each[0] for each in chunks if each), default=1)
+
+    @property
     def present(self) -> int:
         """How many images are there."""
         return sum(each.present for each in self.pieces)

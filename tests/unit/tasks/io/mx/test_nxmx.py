@@ -220,7 +220,19 @@ def test_bits_of_the_image_tell_its_largest_value(single):
     ],
 )
 def test_signed_values_and_real_ones(stored, expected):
-    assert counts_of(stored, 2**62).tolist() == expected
+    counts = np.empty(4, np.int32)
+    counts_of(stored, 2**62, counts)
+    assert counts.tolist() == expected
+
+
+def test_images_that_are_packed_together(single):
+    def pack(file):
+        del file["entry/data/data"]
+        file.create_dataset("entry/data/data", data=counts(10), chunks=(4, ROWS, COLUMNS))
+
+    with open_images(single(counts(10), more=pack)) as images:
+        np.testing.assert_array_equal(images.read(), counts(10))
+        np.testing.assert_array_equal(images.read(slice(3, 9)), counts(10)[3:9])
 
 
 def test_the_mask_of_the_file_counts(single):

@@ -83,7 +83,7 @@ def test_spots_of_dials_are_where_our_images_are_bright(pair, real):
     assert chosen.sum() >= 10
     read = images.read()
     at = np.floor(xyz[chosen]).astype(int)
-    beside = at + (9, 9, 0)
+    beside = at + np.array([9, 9, 0])
     peaks, others = (
         np.array([read[z - 1 : z + 2, y - 3 : y + 4, x - 3 : x + 4].max() for x, y, z in places])
         for places in (at, beside)
