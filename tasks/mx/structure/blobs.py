@@ -9,7 +9,7 @@ import numpy as np
 from tasks.mx.structure.result import Blob
 
 _CUTOFF = 3.0  # sigmas of the map
-_SMALLEST = 4.0  # cubic Angstrom
+_SMALLEST = 2.0  # cubic Angstrom
 _SEEN = 12.0  # Angstrom around a blob where residues are looked for
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.errors import DataError
 from tasks.mx.structure.blobs import find_blobs
+from tasks.mx.structure.isomorphous import place_as_it_stands
 from tasks.mx.structure.maps import read_maps, write_map
 from tasks.mx.structure.models import find_model, read_model
 from tasks.mx.structure.monomers import monomer_library, require_packages
@@ -71,7 +71,9 @@ def solve_structure(
     observed = read_merged(merged)
     model = find_model(source, folder, progress)
     trimmed = trim(read_model(model.path), model.path, settings.plddt)
-    solution = place_model(observed, trimmed.structure[0], space_groups, settings, progress)
+    solution = place_as_it_stands(observed, trimmed.structure, space_groups, settings)
+    if solution is None:
+        solution = place_model(observed, trimmed.structure[0], space_groups, settings, progress)
     observed, notes = _with_flags(observed.reindexed(solution.reindex))
     group = solution.placement.space_group
     built = placed_structure(trimmed.structure, solution.transform, solution.placement, observed)
@@ -148,6 +150,3 @@ def _doubts(r_free: float) -> tuple[str, ...]:
         f"R free is {r_free:.2f} after refinement: the placement may be wrong, or much of the "
         "molecule is missing. Look at the map before it is used.",
     )
-
-
-__all__ = ["DataError", "solve_structure"]

@@ -144,8 +144,10 @@ def _sticks(axes: Any, model: Any, centre: F, across: F, down: F, ahead: F) -> N
     import gemmi
 
     search: Any = gemmi.NeighborSearch(model[0], model.cell, 1.5 * _HALF).populate(include_h=False)
-    marks = search.find_atoms(gemmi.Position(*centre), "\0", radius=1.5 * _HALF)
-    positions = np.array([mark.pos.tolist() for mark in marks], dtype=np.float64).reshape(-1, 3)
+    here = gemmi.Position(*centre)
+    marks = search.find_atoms(here, "\0", radius=1.5 * _HALF)
+    beside = [model.cell.find_nearest_pbc_position(here, mark.pos, 0) for mark in marks]
+    positions = np.array([each.tolist() for each in beside], dtype=np.float64).reshape(-1, 3)
     away = positions - centre
     near = np.abs(away @ ahead) <= _SLAB
     positions, away = positions[near], away[near]

@@ -72,7 +72,7 @@ class StructureSettings:
     plddt: float = 70.0
     copies: int = 0
     d_min: float = 3.5
-    cycles: int = 12
+    cycles: int = 10
     blobs: int = 20
     pictures: int = 5
     monomers: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -46,6 +46,7 @@ def _refine_one(
 ) -> Placement:
     import scipy.optimize  # pyright: ignore[reportMissingTypeStubs]
 
+    minimise: Any = cast(Any, scipy.optimize).minimize
     molecules = list(placement.molecules)
     start = molecules.pop(number)
     group = placement.space_group
@@ -58,7 +59,7 @@ def _refine_one(
     size = np.array([np.radians(_ANGLE)] * 3 + [_LENGTH] * 3)
     simplex = np.vstack([np.zeros(6), np.diag(size)])
     options = {"initial_simplex": simplex, "maxfev": 250, "xatol": 1e-3, "fatol": 1e-5}
-    found: Any = scipy.optimize.minimize(misfit, np.zeros(6), method="Nelder-Mead", options=options)
+    found: Any = minimise(misfit, np.zeros(6), method="Nelder-Mead", options=options)
     molecules.insert(number, _shifted(start, found.x))
     return replace(placement, molecules=tuple(molecules))
 

@@ -27,7 +27,7 @@ from tasks.mx.structure.placement import Molecule, Placement, scored
 from tasks.mx.structure.result import Candidate, Progress, StructureSettings
 from tasks.mx.structure.rigid_body import refine_rigid_body
 from tasks.mx.structure.rotation import Orientation, search_rotation
-from tasks.mx.structure.transform import Transform, transform_of
+from tasks.mx.structure.transform import Transform, finest, transform_of
 from tasks.mx.structure.translation import Place, search_translation
 
 SURE_GAIN = 60.0  # LLG of a right solution (R. D. Oeffner et al., Acta Cryst. D74, 245 (2018))
@@ -36,6 +36,7 @@ _OVERLAP = 0.10  # of the residues
 _ORIENTATIONS = (12, 60)  # tried first, and if nothing stands out
 _REFINED = 3  # places in each space group
 _NEXT_GAIN = 20.0  # of another molecule
+_WORTH = 0.5  # of the best gain: space groups below get no more molecules
 
 
 @dataclass(frozen=True)
@@ -98,19 +99,19 @@ def place_model(
     settings = settings or StructureSettings()
     groups = tuple(space_groups) or space_groups_like(observed.space_group)
     copies = settings.copies or copies_expected(mass_of(model), observed.cell, groups[0])
-    data = normalise(observed, settings.d_min)
+    data = normalise(observed, max(settings.d_min, finest(model)))
     transform = transform_of(model, data.d_min)
     progress("looking for the orientation of the model")
     found = search_rotation(data, transform, groups[0], keep=_ORIENTATIONS[-1])
     best, rest = _first_molecule(data, transform, groups, found, copies, progress)
     for number in range(1, copies):
         progress(f"looking for molecule {number + 1} of {copies}")
-        best = _next_molecule(data, transform, best, found)
+        best = _next_molecule(data, transform, best, found, number)
     ranked = sorted(best, key=lambda each: -each.llg)
     _refuse_chance(ranked, rest, copies)
     chosen = refine_rigid_body(data, transform, ranked[0], rounds=2)
     ranked[0] = chosen
-    others = _other_indexings(observed, settings, transform, chosen)
+    others = _other_indexings(observed, data.d_min, transform, chosen)
     gap = chosen.llg - ranked[1].llg if len(ranked) > 1 else float("nan")
     return Solution(
         chosen,
@@ -155,7 +156,7 @@ def _first_molecule(
             rest = max([rest, *(each.llg for each in good[1:])])
         ranked.sort(key=lambda each: -each.llg)
         others = max([rest, *(each.llg for each in ranked[1:])])
-        if copies > 1 or _stands_out(ranked[0], others):
+        if copies > 1 or stands_out(ranked[0], others):
             break
     return ranked, rest
 
@@ -165,11 +166,21 @@ def _next_molecule(
     transform: Transform,
     placements: list[Placement],
     found: Sequence[Orientation],
+    number: int,
 ) -> list[Placement]:
-    """Add a molecule wherever one fits; a placement that gains nothing by it stays as it is."""
+    """
+    Add a molecule wherever one fits.
+
+    A placement that gains nothing by it stays as it is and is not tried again, nor are those of
+    space groups that lie far behind.
+    """
     grown: list[Placement] = []
+    best_gain = max(each.llg for each in placements)
     for placement in placements:
         group, fixed = placement.space_group, placement.molecules
+        if len(fixed) < number or placement.llg < _WORTH * best_gain:
+            grown.append(placement)
+            continue
         places = _places(data, transform, group, found[: _ORIENTATIONS[0]], fixed)
         best = _refined(data, transform, placement, places)[0]
         better = best.llg > placement.llg + _NEXT_GAIN and best.clashes <= _OVERLAP
@@ -233,7 +244,8 @@ def _clashes(data: Normalised, transform: Transform, placement: Placement) -> fl
     return clashes(transform.trace, placement.molecules, placement.space_group, data.cell)
 
 
-def _stands_out(best: Placement, others: float) -> bool:
+def stands_out(best: Placement, others: float) -> bool:
+    """Tell whether a placement gains enough, more than others, and does not overlap."""
     return (
         best.clashes <= _OVERLAP
         and best.llg >= SURE_GAIN
@@ -244,7 +256,7 @@ def _stands_out(best: Placement, others: float) -> bool:
 def _refuse_chance(ranked: Sequence[Placement], rest: float, copies: int) -> None:
     best = ranked[0]
     others = max([0.0 if copies > 1 else rest, *(each.llg for each in ranked[1:])])
-    if _stands_out(best, others):
+    if stands_out(best, others):
         return
     tried = ", ".join(f"{each.space_group} {each.llg:.0f}" for each in ranked[:8])
     raise DataError(
@@ -258,12 +270,12 @@ def _refuse_chance(ranked: Sequence[Placement], rest: float, copies: int) -> Non
 
 
 def _other_indexings(
-    observed: Observed, settings: StructureSettings, transform: Transform, chosen: Placement
+    observed: Observed, d_min: float, transform: Transform, chosen: Placement
 ) -> list[Candidate]:
     """Place the first molecule in the other namings of the axes: each must score the same."""
     found: list[Candidate] = []
     for triplet in indexings(observed)[1:]:
-        data = normalise(observed.reindexed(triplet), settings.d_min)
+        data = normalise(observed.reindexed(triplet), d_min)
         rotation = axes_turn(triplet, observed.cell) @ chosen.molecules[0].rotation
         place = search_translation(data, transform, chosen.space_group, rotation)[0]
         trial = Placement(chosen.space_group, (place.molecule,), z=place.z)

@@ -53,7 +53,8 @@ class Transform:
     @property
     def radius(self) -> float:
         """Root mean square distance from the centroid, in Angstrom."""
-        return float(np.sqrt(np.mean(np.sum(self.positions**2, axis=1))))
+        squares: F = np.square(self.positions)
+        return float(np.sqrt(squares.sum(axis=1).mean()))
 
 
 def transform_of(model: Any, d_min: float) -> Transform:
@@ -74,13 +75,19 @@ def transform_of(model: Any, d_min: float) -> Transform:
     centroid = positions.mean(axis=0)
     placed.transform_pos_and_adp(gemmi.Transform(gemmi.Mat33(), gemmi.Vec3(*-centroid)))
     away = positions - centroid
-    edge = _BOX * 2 * float(np.linalg.norm(away, axis=1).max())
-    edge = max(2 * d_min, min(edge, _LARGEST * d_min / 2.2))
+    edge = max(_BOX * 2 * float(np.linalg.norm(away, axis=1).max()), 2 * d_min)
     density = _density(placed, edge, d_min)
     steps = int(np.ceil(edge / d_min)) + 2
     values = _normalised(_spectrum(density, steps), edge, d_min)
     power = np.abs(values) ** 2
     return Transform(values, power, edge, centroid, away, trace_of(placed))
+
+
+def finest(model: Any) -> float:
+    """Return the finest resolution in Angstrom to which a model's transform still fits memory."""
+    positions: F = np.array([each.atom.pos.tolist() for each in model.all()], dtype=np.float64)
+    radius = float(np.linalg.norm(positions - positions.mean(axis=0), axis=1).max())
+    return 2 * _BOX * radius * 2 / _LARGEST
 
 
 def trace_of(model: Any) -> F:
@@ -120,8 +127,9 @@ def _spectrum(density: NDArray[np.float32], steps: int) -> NDArray[np.complex64]
 def _normalised(values: NDArray[np.complex64], edge: float, d_min: float) -> NDArray[np.complex64]:
     """Divide by the root mean square at each resolution."""
     half = values.shape[0] // 2
-    squares = (np.arange(-half, half + 1) / edge) ** 2
-    s: F = np.sqrt(squares[:, None, None] + squares[None, :, None] + squares[None, None, :])
+    squares: F = np.square(np.arange(-half, half + 1) / edge)
+    cube: Any = squares[:, None, None] + squares[None, :, None] + squares[None, None, :]
+    s: F = np.sqrt(cube)
     width = 1 / (24 * d_min)
     shell = (s / width).astype(np.intp)
     count = np.maximum(np.bincount(shell.ravel()), 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,8 +103,7 @@ def _map(data: Normalised, parts: Complex, indices: NDArray[np.int64], known: Co
 def _fast(points: float) -> int:
     import scipy.fft  # pyright: ignore[reportMissingTypeStubs]
 
-    fast: Any = scipy.fft.next_fast_len(max(4, int(np.ceil(points))))
-    return int(fast)
+    return int(cast(Any, scipy.fft).next_fast_len(max(4, int(np.ceil(points)))))
 
 
 def _peaks(heights: F) -> list[tuple[F, float]]:
