@@ -153,11 +153,9 @@ class _Tables:
     def __init__(self, header: CbfHeader) -> None:
         self.header = header
         self.where = str(header.cbf.path)
-        self.settings = self._settings("diffrn_scan_frame_axis", "angle", "displacement")
-        for name, setting in self._settings(
-            "diffrn_scan_axis", "angle_start", "displacement_start"
-        ).items():
-            self.settings.setdefault(name, setting)
+        scan = self._settings("diffrn_scan_axis", "angle_start", "displacement_start")
+        self.frame = self._settings("diffrn_scan_frame_axis", "angle", "displacement")
+        self.settings = scan | self.frame
         self.axes = {word(row, "id"): self._axis(row) for row in header.tables["axis"]}
 
     def _settings(self, table: str, angle: str, displacement: str) -> dict[str, float]:
@@ -216,6 +214,11 @@ class _Tables:
         dimensions = sorted(
             self.header.rows("array_structure_list"), key=lambda row: number(row, "precedence")
         )
+        if len({word(row, "array_id") for row in dimensions}) > 1:
+            raise DataError(
+                f"{self.where} has a detector of several elements; only flat ones of one element "
+                f"are read."
+            )
         rows = {word(row, "axis_set_id"): row for row in self._steps()}
         try:
             fast, slow = (rows[word(each, "axis_set_id")] for each in dimensions[:2])
@@ -265,7 +268,10 @@ class _Tables:
 
     def _rotation(self, name: str, images: int, first: int) -> Rotation:
         width = self._increments().get(name) or self.header.number("angle_increment") or 0.0
-        start = self.settings.get(name, self.header.number("start_angle") or 0.0)
+        told = self.header.number("start_angle")
+        start = self.settings.get(name, 0.0)
+        if told is not None and name not in self.frame:
+            start = told  # the scan's table may tell where the whole sweep began
         return Rotation(start, width, images, first)
 
 

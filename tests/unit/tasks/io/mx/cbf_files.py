@@ -133,7 +133,7 @@ def write_cbf(
     started: str = "2026-03-01T12:00:00.000",
     start: float = START,
     width: float = WIDTH,
-    axes: bool = False,
+    axes: str = "",
     two_theta: float = 0.0,
     comments: str = COMMENTS,
 ) -> Path:
@@ -148,7 +148,7 @@ def write_cbf(
         f"{comments.format(**told)};\r\n"
     )
     if axes:
-        text += AXES.format(**told, two_theta=two_theta, rows=rows, columns=columns)
+        text += axes.format(**told, two_theta=two_theta, rows=rows, columns=columns)
     text += "_array_data.data\r\n;\r\n"
     text += MIME.format(
         size=len(content),

@@ -14,6 +14,7 @@ from tasks.io.mx.cbf_reader import READER
 from tasks.io.probe import probe
 from tasks.mx.geometry import beam_centre, scan_axis, setting_rotation
 from tests.unit.tasks.io.mx.cbf_files import (
+    AXES,
     COLUMNS,
     COMMENTS,
     ROWS,
@@ -74,7 +75,7 @@ def test_comments_alone_are_placed_by_convention(sweep):
 
 
 def test_axes_of_imgcif_are_chained(sweep):
-    with open_images(sweep(axes=True, two_theta=25.0)) as images:
+    with open_images(sweep(axes=AXES, two_theta=25.0)) as images:
         geometry = images.geometry
     goniometer, detector = geometry.goniometer, geometry.detector
     assert goniometer.names == ("phi", "kappa", "omega")
@@ -93,11 +94,34 @@ def test_axes_of_imgcif_are_chained(sweep):
 def test_axes_and_comments_agree_where_both_tell(sweep):
     with open_images(sweep()) as plain:
         one = plain.geometry
-    with open_images(sweep(axes=True, template="lyso_2_####.cbf")) as full:
+    with open_images(sweep(axes=AXES, template="lyso_2_####.cbf")) as full:
         other = full.geometry
     np.testing.assert_allclose(one.detector.origin, other.detector.origin)
     np.testing.assert_allclose(one.detector.slow, other.detector.slow)
     assert one.rotation == other.rotation
+
+
+def test_the_angle_of_the_image_counts_before_that_of_the_scan(sweep):
+    scan = AXES.replace("SCAN1 GON_OMEGA {start:.4f}", "SCAN1 GON_OMEGA -99.0")
+    frame = """loop_
+_diffrn_scan_frame_axis.frame_id
+_diffrn_scan_frame_axis.axis_id
+_diffrn_scan_frame_axis.angle
+FRAME1 GON_OMEGA {start:.4f}
+FRAME1 GON_KAPPA 41.0
+"""
+    for number, axes in enumerate((scan, scan + frame)):
+        reference = sweep([4, 5], template=f"lyso_{number}_####.cbf", axes=axes)
+        with open_images(reference) as images:
+            assert images.geometry.rotation.start_deg == START + 3 * WIDTH
+            assert images.geometry.goniometer.angles_deg[1] == 40 + number
+            assert images.warnings == ()
+
+
+def test_several_elements_are_refused(sweep):
+    reference = sweep(axes=AXES.replace("ARRAY1 2", "ARRAY2 2"))
+    with pytest.raises(DataError, match="several elements"):
+        open_images(reference)
 
 
 def test_two_theta_without_axes_is_assumed_and_said(sweep):
