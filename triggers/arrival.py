@@ -95,7 +95,8 @@ class Arrival:
         stem = self.path.name if self.path.is_dir() else self.path.stem
         name = self.facts.known.get("scan", stem)
         inner = self.entry.inner_path if self.entry else ""
-        inner = NUMBERS.sub("", inner)
+        if "#" in inner:  # images of one sweep share what their names begin with
+            return NUMBERS.sub("", inner)
         return name if inner in ONLY_ENTRIES else f"{name}-{inner.replace('/', '-')}"
 
     @property

@@ -171,7 +171,7 @@ timeout_seconds = 30.0
 series = "none"
 
 [[beamlines.rules]]
-name = "several sweeps"
+name = "together"
 match = ["together/**"]
 series = "sample"
 """

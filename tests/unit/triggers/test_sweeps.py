@@ -67,15 +67,15 @@ def test_a_sweep_of_a_folder_is_complete_while_the_next_one_grows(beamline, raw)
     for number in range(1, 4):
         write_cbf(folder / f"a_1_{number:04d}.cbf", number)
     looks = Looks(beamline, folder)
-    assert looks.at(0.0) == [("cryst-a_1", "opened")]
+    assert looks.at(0.0) == [("a_1", "opened")]
     for number in range(1, 6):  # the second one grows each second
         write_cbf(folder / f"a_2_{number:04d}.cbf", number, started="2026-03-01T13:00:00")
         told = looks.at(float(number))
         if number == 2:
-            assert told == [("cryst-a_1", "complete")]
+            assert told == [("a_1", "complete")]
         else:
-            assert ("cryst-a_1", "complete") not in told
-    assert looks.at(8.0) == [("cryst-a_2", "complete")]
+            assert ("a_1", "complete") not in told
+    assert looks.at(8.0) == [("a_2", "complete")]
     assert looks.is_settled
     first, second = (looks.sightings[-2], looks.sightings[-1])
     assert [each.inner_path for each in (first, second)] == ["a_1_####.cbf", "a_2_####.cbf"]
