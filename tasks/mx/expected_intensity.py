@@ -118,7 +118,7 @@ def _design(hkl: Ints, cell: tuple[float, ...], symbol: str) -> tuple[F, F]:
     s2 = np.sum(s**2, axis=1)
     terms = int(np.clip(len(hkl) // 100, 3, 9))
     span = (s2 - s2.min()) / max(float(np.ptp(s2)), 1e-12) * 2 - 1
-    radial = np.polynomial.chebyshev.chebvander(span, terms - 1)
+    radial = np.cos(np.arange(terms) * np.arccos(np.clip(span, -1, 1))[:, None])
     inverse = np.linalg.inv(rows)
     turns = np.array([inverse @ each.T @ rows for each in laue_rotations(symbol)])
     forms = np.zeros((6, 3, 3))
@@ -143,13 +143,19 @@ def _fit(columns: F, intensity: F, sigma: F, centric: NDArray[np.bool_]) -> tupl
         mean = np.exp(np.clip(scaled @ found, -60, 60))
         weight = mean**2 / (spread * mean**2 + sigma**2)
         left = scaled * weight[:, None]
-        inverse = np.linalg.pinv(left.T @ scaled, rcond=1e-9, hermitian=True)
-        step = inverse @ (left.T @ ((intensity - mean) / mean))
-        step *= min(1.0, 2.0 / max(float(np.abs(scaled @ step).max()), 1e-12))
-        found += step
+        inverse = _inverse(left.T @ scaled)
+        step: F = inverse @ (left.T @ ((intensity - mean) / mean))
+        step = step * min(1.0, 2.0 / max(float(np.abs(scaled @ step).max()), 1e-12))
+        found = found + step
         if np.abs(scaled @ step).max() < 1e-6:
             break
     return found / size, inverse / np.outer(size, size)
+
+
+def _inverse(matrix: F) -> F:
+    """Return the inverse, directions that nothing determines left out."""
+    found: Any = np.linalg.pinv(matrix, rcond=1e-9, hermitian=True)
+    return found
 
 
 def _principal(ellipsoid: F, covariance: F, forms: F) -> tuple[F, F, float]:

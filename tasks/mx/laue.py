@@ -199,8 +199,8 @@ def _elements(group: Ints) -> list[Ints]:
     """Rotations other than the identity, one of each pair of inverses."""
     seen: set[bytes] = set()
     kept: list[Ints] = []
-    for each in group[orders(group) > 1]:
-        inverse = np.rint(np.linalg.inv(each)).astype(np.int32)
+    for each in list(group[orders(group) > 1]):
+        inverse = np.linalg.matrix_power(each, int(orders(each[None])[0]) - 1).astype(np.int32)
         if inverse.tobytes() not in seen:
             seen.add(each.tobytes())
             kept.append(each)
@@ -288,15 +288,16 @@ def _likelihoods(correlation: float, sampling: float, expected: float) -> tuple[
     a symmetry would give, the less likely the higher, since there are pseudo-symmetries
     (Evans, 2011).
     """
-    width = float(np.hypot(_WIDTH, sampling))
     correlation = min(correlation, expected)
     centres = np.linspace(0.0, expected, 101)
     weights = np.sqrt(np.maximum(1 - (centres / expected) ** 2, 0.0))
-    no = float(np.sum(weights * _lorentzian(correlation, centres, width)) / weights.sum())
-    return float(_lorentzian(correlation, np.array([expected]), width)[0]), no
+    # a high correlation is known better than a low one: Fisher's (1 - r²) / sqrt(n)
+    width = np.hypot(_WIDTH, np.maximum(1 - centres**2, 0.1) * sampling)
+    density = _lorentzian(correlation, centres, width)
+    return float(density[-1]), float(np.sum(weights * density) / weights.sum())
 
 
-def _lorentzian(value: float, centre: F, width: float) -> F:
+def _lorentzian(value: float, centre: F, width: F) -> F:
     """Density at a value, the tails cut at -1 and 1."""
     inside = np.arctan((1 - centre) / width) - np.arctan((-1 - centre) / width)
     return 1 / (width * inside * (1 + ((value - centre) / width) ** 2))
@@ -314,7 +315,7 @@ def subgroups(group: Ints) -> list[Ints]:
 
 def _closure(generators: list[Ints]) -> list[Ints]:
     closed: dict[bytes, Ints] = {np.eye(3, dtype=np.int32).tobytes(): np.eye(3, dtype=np.int32)}
-    front = list(closed.values())
+    front: list[Ints] = list(closed.values())
     while front:
         products = [(each @ one).astype(np.int32) for each in front for one in generators]
         front = []
@@ -336,7 +337,7 @@ def _groups(scored: list[Operator], group: Ints, small: Crystal, to_small: F) ->
     )
     share = np.exp(total - total.max())
     share /= share.sum()
-    order = np.lexsort([[-len(each) for each in proper], -share])
+    order = sorted(range(len(proper)), key=lambda k: (-float(share[k]), -len(proper[k])))
     return tuple(_group(proper[k], members[k], float(share[k]), small, to_small) for k in order)
 
 

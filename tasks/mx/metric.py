@@ -154,8 +154,9 @@ def _plane(metric: F, rotation: NDArray[np.int64]) -> NDArray[np.int64]:
     """Lattice vectors normal to the axis, the shortest first."""
     normal = np.all(_POINTS @ _sum_of_powers(rotation).T == 0, axis=1)
     points = _POINTS[normal & np.any(_POINTS != 0, axis=1)]
-    square = np.einsum("ni,ij,nj->n", points, metric, points)
-    return points[np.lexsort([*(-points.T), np.round(square, 6)])]
+    square: F = np.einsum("ni,ij,nj->n", points, metric, points)
+    x, y, z = -points.T
+    return points[np.lexsort((x, y, z, np.round(square, 6)))]
 
 
 def _sum_of_powers(rotation: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -195,7 +196,7 @@ def _monoclinic(metric: F, direct: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def letter(axes: NDArray[Any]) -> str:
     """Return how a cell is centred whose axes are rows in a primitive cell's axes; ? if oddly."""
-    found = _lattice_points(np.linalg.inv(np.asarray(axes, dtype=np.float64)))
+    found = _lattice_points(np.asarray(np.linalg.inv(axes), dtype=np.float64))
     for name, rows in PRIMITIVE.items():
         if found == _lattice_points(np.array(rows)):
             return name

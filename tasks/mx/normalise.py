@@ -84,9 +84,10 @@ def normalise(
     shells = _equal_counts(s2, per_bin)
     batches = _batches(part, per_bin)
     scale = np.ones(len(part))
+    fall = _fall(s2, part.intensity, shells)
     for _ in range(3):
-        fall = _fall(s2, part.intensity / scale, shells)
         scale = _drift(part.intensity / fall, batches)
+        fall = _fall(s2, part.intensity / scale, shells)
     level = fall * scale
     signal = _means(part.intensity / part.sigma, shells)
     weak = np.flatnonzero(signal < least_signal)

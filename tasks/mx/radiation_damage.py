@@ -21,6 +21,8 @@ LOST = 0.3
 """Part of the intensity at the resolution limit whose loss matters."""
 _PARTS = 12
 _PER_PART = 60
+_CYCLES = 30
+_MODEL = 0.03  # proportional error that counting does not know
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ def radiation_damage(
     Parameters
     ----------
     observations
-        In the setting of the space group; for R_d scaled, the relative B needs them unscaled or
-        scaled without a decay.
+        In the setting of the space group, unscaled or scaled without a decay: scale and B along
+        the sweep are found here and divided out before R_d.
     space_group
         Says which reflections are equivalent.
     sweep
@@ -102,11 +104,16 @@ def radiation_damage(
         return None
     largest = max(numbers, key=lambda each: int(np.sum(good.sweep == each)))
     good = good.take(good.sweep == (largest if sweep is None else sweep))
-    first, second = _pairs(good, space_group)
+    which = classes(good.hkl, laue_rotations(space_group))[1]
+    first, second = _pairs(good, which)
     if len(first) < 5 * _PER_PART:
         return None
-    image, b, b_sigma = _relative_b(good, first, second)
-    apart, r_d, r_d_sigma, slope, slope_sigma = _r_d(good, first, second)
+    image, scale, b, b_sigma = _relative_b(good, which)
+    even = good.intensity / np.exp(
+        np.interp(good.xyz[:, 2], image, scale)
+        - np.interp(good.xyz[:, 2], image, b) / (2 * good.d**2)
+    )
+    apart, r_d, r_d_sigma, slope, slope_sigma = _r_d(even, good.xyz[:, 2], first, second)
     d_min = float(good.d.min())
     loss = 1 - np.exp(-b / (2 * d_min**2))
     sure = (loss > LOST) & (b > 4 * b_sigma)
@@ -117,9 +124,10 @@ def radiation_damage(
     )
 
 
-def _pairs(good: Observations, symbol: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _pairs(
+    good: Observations, which: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Pairs of equivalents, the first one measured earlier; at most eight steps apart in order."""
-    _, which = classes(good.hkl, laue_rotations(symbol))
     order = np.lexsort([good.xyz[:, 2], which])
     first: list[NDArray[np.intp]] = []
     second: list[NDArray[np.intp]] = []
@@ -131,12 +139,12 @@ def _pairs(good: Observations, symbol: str) -> tuple[NDArray[np.intp], NDArray[n
 
 
 def _r_d(
-    good: Observations, first: NDArray[np.intp], second: NDArray[np.intp]
+    even: F, z: F, first: NDArray[np.intp], second: NDArray[np.intp]
 ) -> tuple[F, F, F, float, float]:
     """R_d in bins of the distance in images, and its slope over the whole sweep."""
-    one, two = good.intensity[first], good.intensity[second]
-    apart = good.xyz[second, 2] - good.xyz[first, 2]
-    length = float(np.ptp(good.xyz[:, 2]))
+    one, two = even[first], even[second]
+    apart = z[second] - z[first]
+    length = float(np.ptp(z))
     parts = np.array_split(np.argsort(apart), int(np.clip(len(first) // 200, 3, 20)))
     at = np.array([apart[rows].mean() for rows in parts])
     total = np.array([np.sum(one[rows] + two[rows]) / 2 for rows in parts])
@@ -156,43 +164,48 @@ def _r_d(
     return at, found, sigma, slope, float(np.sqrt(inverse[1, 1]))
 
 
-def _relative_b(
-    good: Observations, first: NDArray[np.intp], second: NDArray[np.intp]
-) -> tuple[F, F, F]:
+def _relative_b(good: Observations, which: NDArray[np.intp]) -> tuple[F, F, F, F]:
     """
-    Scale and B of each part of the sweep from the ratios of pairs, the first part's B being 0.
+    Log scale and B of each part of the sweep, those of the first part being 0.
 
-    ln(I2/I1) = k2 - k1 - (B2 - B1) s²/2 for strong pairs, by weighted least squares.
+    I = J exp(k - B s²/2) with J the mean of a reflection's observations, in turns: no logarithm of
+    an intensity and no choice of strong ones, since both favour what was measured early.
     """
-    one, two = good.intensity[first], good.intensity[second]
-    error_one, error_two = good.sigma[first] / one, good.sigma[second] / two
-    strong = (one > 3 * good.sigma[first]) & (two > 3 * good.sigma[second])
-    z = good.xyz[:, 2]
+    z, s2 = good.xyz[:, 2], 1 / good.d**2
     count = int(np.clip(len(z) // _PER_PART, 2, _PARTS))
     edges = np.linspace(float(z.min()), float(z.max()) + 1e-6, count + 1)
     part = np.clip(np.searchsorted(edges, z, side="right") - 1, 0, count - 1)
-    here, there = part[first], part[second]
-    rows = np.flatnonzero(strong & (here != there))
-    centre = (edges[1:] + edges[:-1]) / 2
-    if len(rows) < _PER_PART:
-        return centre, np.zeros(count), np.full(count, np.inf)
-    s2 = 1 / good.d[first[rows]] ** 2
-    weight = 1 / (error_one[rows] ** 2 + error_two[rows] ** 2 + 0.03**2)
-    target = np.log(two[rows] / one[rows])
-    columns = np.zeros((len(rows), 2 * count))
-    line = np.arange(len(rows))
-    for which, sign in ((there[rows], 1.0), (here[rows], -1.0)):
-        columns[line, which] += sign
-        columns[line, count + which] -= sign * s2 / 2
-    columns = np.delete(columns, [0, count], axis=1)
-    inverse = np.linalg.pinv(columns.T @ (columns * weight[:, None]))
-    found = inverse @ (columns.T @ (weight * target))
-    left = target - columns @ found
-    spread = max(float(weight @ left**2) / max(len(rows) - len(found), 1), 1.0)
-    sigma = np.sqrt(np.diag(inverse) * spread)
-    zero = np.zeros(1)
-    return (
-        centre,
-        np.concatenate([zero, found[count - 1 :]]),
-        np.concatenate([zero, sigma[count - 1 :]]),
-    )
+    scale, b, b_sigma = np.zeros(count), np.zeros(count), np.full(count, np.inf)
+    variance = good.sigma**2
+    for _ in range(_CYCLES):
+        factor = np.exp(scale[part] - b[part] * s2 / 2)
+        weight = 1 / (variance + (_MODEL * factor * np.abs(_mean(good, which, factor))) ** 2)
+        truth = _mean(good, which, factor, weight)
+        step, step_b, b_sigma = _step(good.intensity, truth * factor, weight, s2, part, count)
+        scale, b = scale + step, b + step_b
+        scale, b = scale - scale[0], b - b[0]
+    return (edges[1:] + edges[:-1]) / 2, scale, b, np.hypot(b_sigma, b_sigma[0])
+
+
+def _mean(good: Observations, which: NDArray[np.intp], factor: F, weight: F | None = None) -> F:
+    """Least-squares intensity of each observation's reflection, (n,)."""
+    heavy = factor if weight is None else weight * factor
+    total = np.bincount(which, heavy * good.intensity)
+    return (total / np.maximum(np.bincount(which, heavy * factor), 1e-30))[which]
+
+
+def _step(
+    seen: F, model: F, weight: F, s2: F, part: NDArray[np.intp], count: int
+) -> tuple[F, F, F]:
+    """Change of log scale and B of each part that fits best, and the standard error of B."""
+    left, slope = seen - model, -s2 / 2
+
+    def total(values: F) -> F:
+        return np.bincount(part, weight * values, count)
+
+    kk, kb, bb = (total(model**2 * slope**power) for power in (0, 1, 2))
+    k, b = total(model * left), total(model * left * slope)
+    size = np.maximum(kk * bb - kb**2, 1e-30)
+    number = np.maximum(np.bincount(part, minlength=count) - 2, 1)
+    spread = np.maximum(total(left**2) / number, 1.0)
+    return (bb * k - kb * b) / size, (kk * b - kb * k) / size, np.sqrt(kk / size * spread)

@@ -57,7 +57,9 @@ def read_reference_setting(path: str) -> tuple[str, tuple[float, ...]]:
         mtz = gemmi.read_mtz_file(path)
     except (RuntimeError, OSError) as error:
         raise DataError(f"The reference {path} cannot be read as MTZ: {error}.") from error
-    return str(mtz.spacegroup.xhm()), tuple(float(each) for each in mtz.cell.parameters)
+    unit = mtz.cell
+    cell = unit.a, unit.b, unit.c, unit.alpha, unit.beta, unit.gamma
+    return str(mtz.spacegroup.xhm()), cell
 
 
 def reference_setting(

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import DataError
 from tasks.io.diffraction import F
+from tasks.mx.equivalents import space_group_of
 from tasks.mx.reflections import Ints
 
 PRIMITIVE: dict[str, list[list[float]]] = {
@@ -36,15 +36,7 @@ def space_group(symbol: str) -> Any:
     DataError
         If there is no such space group.
     """
-    import gemmi
-
-    found = gemmi.find_spacegroup_by_name(symbol)
-    if found is None:
-        raise DataError(
-            f"The space group {symbol!r} is unknown: write its Hermann-Mauguin symbol, "
-            "such as 'P 21 21 21' or 'C 1 2 1'."
-        )
-    return found
+    return space_group_of(symbol)
 
 
 def rotations(symbol: str) -> Ints:

@@ -93,8 +93,6 @@ def translational_ncs(
     DataError
         If hardly any reflection lies in that range.
     """
-    from scipy.ndimage import maximum_filter
-
     d = spacings(hkl, cell)
     inside = (d > D_MIN) & (d < D_MAX)
     if inside.sum() < 30:
@@ -104,7 +102,7 @@ def translational_ncs(
         )
     patterson = _map(hkl[inside], intensity[inside], cell, symbol)
     patterson /= patterson[0, 0, 0]
-    points = np.argwhere(patterson == maximum_filter(patterson, size=3, mode="wrap"))
+    points = np.argwhere(patterson == _highest_around(patterson))
     vectors = points / np.array(patterson.shape)
     vectors -= np.rint(vectors)
     lengths = np.linalg.norm(vectors @ np.linalg.inv(fractionalising(cell)).T, axis=1)
@@ -114,7 +112,7 @@ def translational_ncs(
     for vector, length, point in zip(
         vectors[far][order], lengths[far][order], points[far][order], strict=True
     ):
-        if any(np.allclose(vector, -np.array(each.vector), atol=0.02) for each in peaks):
+        if any(_equivalent(vector, each.vector, symbol) for each in peaks):
             continue
         x, y, z = (float(each) for each in vector)
         peaks.append(Peak((x, y, z), float(length), float(patterson[tuple(point)])))
@@ -123,12 +121,26 @@ def translational_ncs(
     return TranslationalNcs(tuple(peaks), float(patterson.std()))
 
 
+def _equivalent(one: F, other: tuple[float, float, float], symbol: str) -> bool:
+    """Tell whether the map's symmetry, that of the Laue group, makes two vectors equal."""
+    turned = np.linalg.inv(laue_rotations(symbol)).transpose(0, 2, 1) @ np.array(other)
+    apart = np.concatenate([turned, -turned]) - one
+    return bool((np.abs(apart - np.rint(apart)).max(axis=1) < 0.02).any())
+
+
+def _highest_around(grid: F) -> F:
+    """Return the largest value of each point and its neighbours, around the edges."""
+    found = grid
+    for axis in range(3):
+        both = np.maximum(np.roll(found, 1, axis), np.roll(found, -1, axis))
+        found = np.maximum(found, both)
+    return found
+
+
 def _map(hkl: Ints, intensity: F, cell: tuple[float, ...], symbol: str) -> F:
     """On a grid of about a third of the resolution."""
-    from scipy.fft import next_fast_len
-
-    shape = tuple(next_fast_len(int(3 * length / D_MIN) + 1) for length in cell[:3])
-    grid = np.zeros(shape)
+    shape = tuple(4 * (int(3 * length / D_MIN / 4) + 1) for length in cell[:3])
+    grid: F = np.zeros(shape)
     for each in laue_rotations(symbol):
         for sign in (1, -1):
             where = (sign * hkl @ each.T) % np.array(shape)

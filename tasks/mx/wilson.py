@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.errors import DataError
 from tasks.io.diffraction import F
@@ -75,7 +76,7 @@ class Wilson:
     scale_sigma: float
     s2: F
     log_ratio: F
-    used: F
+    used: NDArray[np.bool_]
     matthews: Matthews
 
 
@@ -194,4 +195,5 @@ def _line(x: F, y: F, counts: F) -> tuple[tuple[float, float], F]:
     found = np.linalg.solve(normal, columns.T @ (weights * y))
     left = y - columns @ found
     spread = max(float(weights @ left**2) / max(len(x) - 2, 1), 1.0)
-    return (float(found[0]), float(found[1])), np.linalg.inv(normal) * spread
+    covariance = np.asarray(np.linalg.inv(normal) * spread, dtype=np.float64)
+    return (float(found[0]), float(found[1])), covariance

@@ -31,6 +31,17 @@ def indices(crystal, d_min):
     return hkl[(d >= d_min) & np.isfinite(d)].astype(np.int32)
 
 
+def waves(hkl, place):
+    """Sum of exp(2 pi i h x) over atoms, (n,), from the powers along each axis."""
+    most = np.abs(hkl).max(axis=0)
+    powers = [
+        np.exp(2j * np.pi * np.arange(-m, m + 1)[:, None] * place[:, axis])
+        for axis, m in enumerate(most)
+    ]
+    h, k, line = (hkl + most).T
+    return np.einsum("na,na,na->n", powers[0][h], powers[1][k], powers[2][line])
+
+
 def structure_factors(symbol, hkl, crystal, atoms=60, seed=1, b=15.0, copies=(), positions=None):
     """Complex, (n,); copies: fractional shifts at which each atom of the cell stands once more."""
     rng = np.random.default_rng(seed)
@@ -39,8 +50,7 @@ def structure_factors(symbol, hkl, crystal, atoms=60, seed=1, b=15.0, copies=(),
     for operator in gemmi.find_spacegroup_by_name(symbol).operations():
         rotation = np.array(operator.rot) / operator.DEN
         shift = np.array(operator.tran) / operator.DEN
-        place = where @ rotation.T + shift
-        total += np.exp(2j * np.pi * (hkl @ place.T)).sum(axis=1)
+        total += waves(hkl, where @ rotation.T + shift)
     for copy in copies:
         total = total * (1 + np.exp(2j * np.pi * (hkl @ np.array(copy))))
     s2 = 1 / crystal.resolution(hkl) ** 2
@@ -51,8 +61,9 @@ def intensities(symbol, cell, d_min, seed=1, **more):
     """Crystal, indices and true intensities whose mean is 1000 or so."""
     crystal = crystal_of(cell, symbol, seed)
     hkl = indices(crystal, d_min)
-    f = structure_factors(symbol, hkl, crystal, seed=seed, **more)
-    truth = np.abs(f) ** 2
+    half = hkl[: len(hkl) // 2]  # the grid is symmetric: the rest are their Friedel mates
+    truth = np.abs(structure_factors(symbol, half, crystal, seed=seed, **more)) ** 2
+    truth = np.concatenate([truth, truth[::-1]])
     return crystal, hkl, truth * 1000 / truth.mean()
 
 
