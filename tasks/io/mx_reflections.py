@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -259,6 +259,7 @@ def read_reflection_file(path: Path) -> ReflectionFile:
 def _read_mtz(path: Path) -> ReflectionFile:
     import gemmi
 
+    _refuse_cut_off(path)
     mtz = gemmi.read_mtz_file(str(path))
     merged = len(mtz.batches) == 0
     if not merged:
@@ -273,6 +274,20 @@ def _read_mtz(path: Path) -> ReflectionFile:
         columns,
         merged,
     )
+
+
+def _refuse_cut_off(path: Path) -> None:
+    """Look for the header where the file's begin says it is: gemmi would search for minutes."""
+    with path.open("rb") as file:
+        begin = file.read(20)
+    if len(begin) < 20 or not begin.startswith(b"MTZ "):
+        raise DataError(f"{path.name} is no MTZ file")
+    order: Literal["little", "big"] = "big" if begin[8] >> 4 == 1 else "little"
+    word = int.from_bytes(begin[4:8], order, signed=True)
+    if word == -1:  # more than 2^31 words: the place stands further on
+        word = int.from_bytes(begin[12:20], order, signed=True)
+    if not 20 < 4 * (word - 1) < path.stat().st_size:
+        raise DataError(f"{path.name} ends before its header: it is damaged or not copied whole")
 
 
 def _read_cif(path: Path) -> ReflectionFile:

@@ -159,7 +159,7 @@ def fit_error_model(
     systematic = expected[used] ** 2
 
     def unlikely(logarithms: F) -> float:
-        a, b = np.exp(logarithms)
+        a, b = np.exp(logarithms).tolist()
         model = a**2 * (own + b**2 * systematic)
         ratio = np.minimum(left / model, _CLIP**2)
         return float(np.mean(np.log(model) + ratio)) + 1e-4 * float(logarithms[0] ** 2)
@@ -167,8 +167,7 @@ def fit_error_model(
     first: Any = np.log([start.a, max(start.b, 0.01)])
 
     found = optimise.minimize(unlikely, first, method="Nelder-Mead")
-    best: F = found.x
-    a, b = float(np.exp(best[0])), float(np.exp(best[1]))
+    a, b = np.exp(np.asarray(found.x, dtype=np.float64)).tolist()
     model = replace(start, a=a, b=b)
     deviate = np.sqrt(left) / np.sqrt(model.a**2 * (own + b**2 * systematic))
     ranks = _bins(mean[used])
