@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import h5py
@@ -48,12 +49,14 @@ class Piece:
     dataset: h5py.Dataset | None
     begin: int = 0
 
-    @property
-    def present(self) -> int:
-        """How many images are there."""
-        if self.dataset is None:
-            return 0
-        return int(np.clip(self.dataset.shape[0] - self.begin, 0, self.planned))
+    @cached_property
+    def there(self) -> NDArray[np.bool_]:
+        """Which of its images are there, (planned,)."""
+        there = np.zeros(self.planned, np.bool_)
+        if self.dataset is not None:
+            written = _written(self.dataset)[self.begin : self.begin + self.planned]
+            there[: len(written)] = written
+        return there
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class Stacks:
     @property
     def present(self) -> int:
         """How many images are there."""
-        return sum(each.present for each in self.pieces)
+        return sum(int(each.there.sum()) for each in self.pieces)
 
     @property
     def _any(self) -> h5py.Dataset | None:
@@ -94,7 +97,7 @@ class Stacks:
         """Tell which of so many planned images are there, (images,)."""
         there = np.zeros(max(images, self.shape[0]), np.bool_)
         for each in self.pieces:
-            there[each.first : each.first + each.present] = True
+            there[each.first : each.first + each.planned] |= each.there
         return there[:images]
 
     def read_into(self, stack: NDArray[Any], first: int) -> None:
@@ -108,8 +111,11 @@ class Stacks:
         """
         for each in self.pieces:
             begin = max(first, each.first)
-            end = min(first + len(stack), each.first + each.present)
-            if each.dataset is None or begin >= end:
+            if each.dataset is None:
+                continue
+            stored = min(each.planned, each.dataset.shape[0] - each.begin)
+            end = min(first + len(stack), each.first + stored)
+            if begin >= end:
                 continue
             source = slice(each.begin + begin - each.first, each.begin + end - each.first)
             try:
@@ -136,6 +142,29 @@ def stacks_of(tree: Tree, entry: h5py.Group) -> Stacks:
         if _is_stack(whole):
             return Stacks(tree, _pieces(tree, whole))
     return Stacks(tree, ())
+
+
+def _written(dataset: h5py.Dataset) -> NDArray[np.bool_]:
+    """
+    Tell which images of a dataset were written, (images,).
+
+    Writers may make room for all images before they come: what was not packed yet is not there.
+    """
+    chunks = dataset.chunks
+    written = np.ones(dataset.shape[0], np.bool_)
+    if not chunks or dataset.is_virtual:
+        return written
+    all_of_them = [-(-size // chunk) for size, chunk in zip(dataset.shape, chunks, strict=True)]
+    if dataset.id.get_num_chunks() >= np.prod(all_of_them):
+        return written
+    written[:] = False
+
+    def note(chunk: Any) -> None:
+        begin = chunk.chunk_offset[0]
+        written[begin : begin + chunks[0]] = True
+
+    dataset.id.chunk_iter(note)
+    return written
 
 
 def _is_stack(dataset: h5py.Dataset | None) -> bool:

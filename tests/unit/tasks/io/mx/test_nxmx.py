@@ -38,7 +38,7 @@ with h5py.File(sys.argv[1], "r+", libver="latest") as file:
     file.swmr_mode = True
     for count in (3, 5):
         data.resize(count, axis=0)
-        data[count - 1] = count
+        data[:count] = count
         data.flush()
         print("written", flush=True)
         sys.stdin.readline()
@@ -275,6 +275,23 @@ def test_an_aborted_sweep_goes_as_far_as_it_went(files, tmp_path):
     with open_images(ScanReference(str(path))) as images:
         assert images.shape[0] == 20
         assert images.lost_images == tuple(range(8, 20))
+
+
+def test_room_that_was_made_is_not_an_image(tmp_path):
+    parts = [tmp_path / f"run_data_{each:06d}.h5" for each in (1, 2)]
+    for part in parts:
+        with h5py.File(part, "w") as file:
+            shape = (5, ROWS, COLUMNS)
+            room = file.create_dataset("entry/data/data", shape, np.uint16, chunks=(1, *shape[1:]))
+            room[0], room[3] = 7, 8
+    linked = master(tmp_path / "run_master.h5", parts, 10)
+    mapped = virtual(tmp_path / "run.nxs", parts, 5, images=10)
+    for path in (linked, mapped):
+        (entry,) = probe(path, technique="mx")
+        assert (entry.present_frames, entry.expected_frames) == (4, 10)
+        with open_images(ScanReference(str(path))) as images:
+            assert images.lost_images == (1, 2, 4, 6, 7, 9)
+            assert images.read()[:, 0, 0].tolist() == [7, -1, -1, 8, -1, 7, -1, -1, 8, -1]
 
 
 def test_a_file_that_grows_is_read_as_far_as_it_is(tmp_path):
