@@ -15,6 +15,7 @@ FEWEST, FEWEST_EACH = 20, 6
 SIGNIFICANT = 11.34  # 1 % of chi-squared with 3 degrees of freedom
 ON_RING = 26.1  # 0.1 % with 8
 HISTOGRAM = 128
+SLIGHT = 1e-3
 LOWEST, STEPS_PER_E = 1e-5, 10.0
 
 
@@ -68,6 +69,7 @@ def _fit(
         return SMOOTH
     basis = _basis(u, v, SMOOTH)
     score, slope, spread = at_constant(basis, seen, level, table, huber)
+    spread += 1e-9 * np.trace(spread) * np.eye(SMOOTH)
     if score @ np.linalg.solve(spread, score) < SIGNIFICANT:
         covariance[0, 0] = spread[0, 0] / slope[0, 0] ** 2
         return SMOOTH
@@ -90,11 +92,25 @@ def _solve(
 ) -> None:
     n = basis.shape[1]
     score, slope, spread = equations(basis, seen, beta[:n], level, table, huber)
+    bent = _bent(slope)
     for _ in range(8):
-        beta[:n] += np.linalg.solve(slope, score)
+        beta[:n] += np.linalg.solve(slope + bent, score - bent @ beta[:n])
         score, slope, spread = equations(basis, seen, beta[:n], level, table, huber)
-    inverse = np.linalg.inv(slope)
+    inverse = np.linalg.inv(slope + bent)
     covariance[:n, :n] = inverse @ spread @ inverse
+
+
+@compiled
+def _bent(slope: Any) -> Any:
+    """Return what a bend between levels of a ring costs: it decides where pixels do not."""
+    n = slope.shape[0]
+    cost = SLIGHT * np.trace(slope) / n * np.eye(n) * SLIGHT
+    if n == RING:
+        for a in range(1, RING - 2):
+            for b, one in ((a - 1, 1.0), (a, -2.0), (a + 1, 1.0)):
+                for c, two in ((a - 1, 1.0), (a, -2.0), (a + 1, 1.0)):
+                    cost[b, c] += SLIGHT * np.trace(slope) / n * one * two
+    return cost
 
 
 @compiled
