@@ -16,6 +16,7 @@ Candidate = tuple[F, Score]
 
 _FIT = 0.2  # planes, that a point may be off
 _TRIED = 40
+_CLEAR = 20  # spots, without which no larger cell is believed
 _EMPTY = 0.02  # of the spots, that chance may put on points that are none
 _KNOWN = 0.04  # relative error of a length that is still the known one
 
@@ -98,13 +99,15 @@ def combine_known(points: F, vectors: Vectors, reach: float, cell: F) -> list[Ca
     return sorted(good, key=lambda each: -each[1].gain)
 
 
-def multiples(points: F, a_matrix: F, found: Score) -> tuple[F, Score, str]:
+def multiples(
+    points: F, a_matrix: F, found: Score, longest: float | None = None
+) -> tuple[F, Score, str]:
     """
     Choose between a lattice, its sublattices and its superlattices.
 
     A superlattice is taken where spots at its additional points are more than chance would place
     there (pseudo-centring leaves few and weak ones); a lattice is left for a coarser one where its
-    additional points are as good as empty.
+    additional points are as good as empty. No axis becomes longer than ``longest``.
 
     Returns
     -------
@@ -119,8 +122,10 @@ def multiples(points: F, a_matrix: F, found: Score) -> tuple[F, Score, str]:
         step = _coarser(points, a_matrix) or _finer(points, a_matrix, found)
         if step is None:
             break
-        changed, why = step
-        a_matrix = np.linalg.inv(buerger(np.linalg.inv(fit(points, changed)))[0])
+        changed = np.linalg.inv(buerger(np.linalg.inv(fit(points, step[0])))[0])
+        if longest is not None and np.linalg.norm(np.linalg.inv(changed), axis=1).max() > longest:
+            break
+        a_matrix, why = changed, step[1]
         found = score(points, a_matrix)
     return a_matrix, found, why
 
@@ -156,7 +161,7 @@ def _finer(points: F, a_matrix: F, found: Score) -> tuple[F, str] | None:
                 apart = apart - np.round(apart)
                 counted += int(((np.abs(apart) < tolerance).all(axis=1) & lost).sum())
             chance = (prime - 1) * float(np.prod(2 * tolerance)) * float(lost.sum())
-            enough = max(6.0, 0.03 * len(points), chance + 6 * np.sqrt(chance) + 3)
+            enough = max(_CLEAR, 0.03 * len(points), chance + 6 * np.sqrt(chance) + 3)
             gained = counted - chance
             if counted > enough and (best is None or gained > best[0] * 1.05):
                 words = f"{counted} spots lie between the points of a cell {prime} times as small."
@@ -206,15 +211,18 @@ def _chosen(rows: NDArray[np.intp], counts: F, volumes: F) -> NDArray[np.intp]:
 
 
 def _best(points: F, axes: list[F], reach: float) -> list[Candidate]:
-    rough = [(score(points[np.linalg.norm(points, axis=1) <= reach], np.linalg.inv(each)), each)
-             for each in axes]
+    rough = [
+        (score(points[np.linalg.norm(points, axis=1) <= reach], np.linalg.inv(each)), each)
+        for each in axes
+    ]
     rough.sort(key=lambda each: -each[0].gain)
     settled: list[Candidate] = []
     for _, each in rough[: _TRIED // 2]:
         reduced, _ = buerger(each)
         found, how = _settle(points, np.linalg.inv(reduced), reach)
-        if all(unlikeness(np.linalg.inv(found), np.linalg.inv(other)) > 0.005
-               for other, _ in settled):
+        if all(
+            unlikeness(np.linalg.inv(found), np.linalg.inv(other)) > 0.005 for other, _ in settled
+        ):
             settled.append((found, how))
     return sorted(settled, key=lambda each: -each[1].gain)
 

@@ -54,9 +54,7 @@ def centroids(geometry: Geometry, a_matrix: F, hkl: NDArray[np.int32] | F, near:
     return np.column_stack([xy, z])
 
 
-def _crossing(
-    beam: F, points: F, along: F, across: F, ahead: F, geometry: Geometry, near: F
-) -> F:
+def _crossing(beam: F, points: F, along: F, across: F, ahead: F, geometry: Geometry, near: F) -> F:
     """Return the angle (rad) of the crossing that is nearest to an image coordinate, (n,)."""
     cosine, sine = across @ beam, ahead @ beam
     target = -0.5 * np.einsum("ni,ni->n", points, points) - along @ beam

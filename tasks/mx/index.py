@@ -124,10 +124,13 @@ def index_together(
     Returns
     -------
     tuple of Indexed
-        One per sweep; their crystal is the same. See `index` for the parameters and errors.
+        One per sweep; their crystals have one cell and nearly one orientation. See `index` for the parameters and errors.
     """
     work = _Search.of(spots, geometries, cell, space_group)
-    lengths = _lengths(work.points(geometries), max_cell, cell)
+    everything = np.concatenate(
+        [reciprocal_points(at, part.xyz) for part, at in zip(spots, geometries, strict=True)]
+    )
+    lengths = _lengths(everything, max_cell, cell)
     narrow = _is_narrow(geometries)
     best = work.attempt(geometries, lengths[0], "with the beam centre as it is given")
     for longest in lengths:
@@ -288,7 +291,10 @@ class _Search:
             for part, at in zip(self.spots, now, strict=True)
         ]
         refined = tuple(replace(each, crystal=Crystal(a_matrix)) for each in refined)
-        if not _holds(how, len(self.points(now))) or max(each.rmsd[:2].max() for each in refined) > _RMSD:
+        if (
+            not _holds(how, len(self.points(now)))
+            or max(each.rmsd[:2].max() for each in refined) > _RMSD
+        ):
             return None
         known = self.known is not None and (
             matching(np.linalg.inv(a_matrix), self.known)[1] < _ALIKE
@@ -299,24 +305,28 @@ class _Search:
         """Name the axes, refine with the symmetry, index all spots."""
         crystal, said = self.named(best)
         geometries = [each.geometry for each in best.refined]
+        crystals = [crystal] * len(geometries)
         found = best.refined
         hkl = best.hkl
         for _ in range(2):
             hkl = [
-                _indices(reciprocal_points(at, part.xyz), crystal.a_matrix)
-                for part, at in zip(self.spots, geometries, strict=True)
+                _indices(reciprocal_points(at, part.xyz), each.a_matrix)
+                for part, at, each in zip(self.spots, geometries, crystals, strict=True)
             ]
             found = refine_together(
-                self.spots, hkl, geometries, [crystal] * len(geometries), most=_REFINED
+                self.spots, hkl, geometries, crystals, most=_REFINED, share_orientation=False
             )
-            crystal, geometries = found[0].crystal, [each.geometry for each in found]
+            crystals, geometries = (
+                [each.crystal for each in found],
+                [each.geometry for each in found],
+            )
         results: list[Indexed] = []
         for part, indices, each, before in zip(
             self.spots, hkl, found, self.geometries, strict=True
         ):
             results.append(
                 Indexed(
-                    crystal,
+                    each.crystal,
                     np.where(each.used[:, None], indices, 0).astype(np.int32),
                     each.used,
                     each.geometry,
@@ -386,8 +396,8 @@ def _lengths(points: F, max_cell: float | None, cell: Cell | None) -> list[float
         return [float(max_cell)]
     if cell is not None:
         return [1.2 * max(cell[:3])]
-    estimate = longest_axis(points) if len(points) >= _FEWEST else 100.0
-    return [estimate, 2 * estimate, max(0.5 * estimate, 12.0)]
+    estimate = longest_axis(points)
+    return [estimate, 2 * estimate, max(0.5 * estimate, 12.0), 4 * estimate]
 
 
 def _indices(points: F, a_matrix: F) -> Ints:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from tasks.mx.settings import SPACE_GROUPS, conventional
 
 _TOLERANCE_DEG = 3.0
 _WORSE = 1.5  # times the triclinic residual, that a symmetry may cost
-_NEARLY = 0.05  # pixels or images, that never matter
+_NEARLY = np.array([0.05, 0.05, 0.2])  # pixels and images, that never matter
 _MOST = 1500  # spots to refine each with
 
 
@@ -49,6 +48,10 @@ class Lattice:
         Of its weighted residual to that of the triclinic lattice; NaN without spots.
     accepted
         The spots do not speak against it.
+    rotations
+        Of the lattice, in the reduced axes of the crystal as it was given, (m, 3, 3).
+    crystals
+        Of each sweep that it was refined with: one cell, orientations as they were found.
     """
 
     bravais: str
@@ -58,10 +61,12 @@ class Lattice:
     rmsd: F
     ratio: float
     accepted: bool
+    rotations: F
+    crystals: tuple[Crystal, ...] = ()
 
 
 def lattices(
-    crystal: Crystal,
+    crystal: Crystal | Sequence[Crystal],
     spots: Sequence[Spots] = (),
     hkl: Sequence[Ints] = (),
     geometries: Sequence[Geometry] = (),
@@ -74,7 +79,7 @@ def lattices(
     Parameters
     ----------
     crystal
-        As it was indexed, refined without constraints.
+        As it was indexed, refined without constraints; or one per sweep, with one cell.
     spots, hkl, geometries
         Of each sweep of this crystal: to refine each lattice with. Without them, the misfit of the
         cell decides.
@@ -86,14 +91,16 @@ def lattices(
     tuple of Lattice
         The accepted ones first, the highest symmetry first; ``aP`` is always among them.
     """
-    start = primitive(crystal.space_group)
-    reduced, matrix = buerger(start @ crystal.direct)
+    crystals = [crystal] * len(spots) if isinstance(crystal, Crystal) else list(crystal)
+    first = crystal if isinstance(crystal, Crystal) else crystals[0]
+    start = primitive(first.space_group)
+    reduced, matrix = buerger(start @ first.direct)
     to_reduced = matrix @ start
-    found: list[tuple[float, F, F, str]] = []
+    found: list[tuple[float, F, F, str, F]] = []
     for misfit, rotations in _symmetries(reduced, tolerance_deg):
         ideal = _ideal(reduced, rotations)
         change, bravais = conventional(ideal, rotations)
-        found.append((misfit, change @ to_reduced, change @ ideal, bravais))
+        found.append((misfit, change @ to_reduced, change @ ideal, bravais, rotations))
     ready = [
         Lattice(
             bravais,
@@ -103,11 +110,12 @@ def lattices(
             np.full(3, np.nan),
             np.nan,
             misfit < tolerance_deg / 3,
+            rotations,
         )
-        for misfit, change, axes, bravais in found
+        for misfit, change, axes, bravais, rotations in found
     ]
     if spots:
-        ready = _refined(ready, spots, hkl, geometries)
+        ready = _refined(ready, spots, hkl, geometries, crystals)
     return tuple(sorted(ready, key=_rank))
 
 
@@ -126,15 +134,20 @@ def _symmetries(reduced: F, tolerance_deg: float) -> list[tuple[float, F]]:
             if misfit <= tolerance_deg:
                 folds.append((misfit, rotation))
     groups: dict[frozenset[bytes], tuple[float, F]] = {}
-    for count in (0, 1, 2, 3):
-        for chosen in combinations(folds, count):
-            group = _closure([rotation for _, rotation in chosen])
-            if group is None:
-                continue
+    fresh = [(0.0, np.eye(3)[None])]
+    while fresh:  # each group, and one more two-fold rotation
+        grown: list[tuple[float, F]] = []
+        for misfit, group in fresh:
             key = frozenset(each.astype(np.int8).tobytes() for each in group)
-            misfit = max((each for each, _ in chosen), default=0.0)
-            if key not in groups or misfit < groups[key][0]:
-                groups[key] = (misfit, group)
+            if key in groups and groups[key][0] <= misfit:
+                continue
+            groups[key] = (misfit, group)
+            for other, rotation in folds:
+                if rotation.astype(np.int8).tobytes() not in key:
+                    larger = _closure([*group, rotation])
+                    if larger is not None:
+                        grown.append((max(misfit, other), larger))
+        fresh = grown
     # 32 as a part of 622 or 432, and 222 as a part of 422, are lattices of their own only if the
     # group is a holohedry: 1, 2, 222, 422, 32 (rhombohedral), 622, 432
     return [each for each in groups.values() if _is_holohedry(reduced, each[1])]
@@ -194,10 +207,11 @@ def _refined(
     spots: Sequence[Spots],
     hkl: Sequence[Ints],
     geometries: Sequence[Geometry],
+    crystals: Sequence[Crystal],
 ) -> list[Lattice]:
     """Refine each lattice against the same spots and compare it with the triclinic one."""
     triclinic = next(each for each in found if each.bravais == "aP")
-    free = _refine(triclinic, spots, hkl, geometries)
+    free = _refine(triclinic, spots, hkl, geometries, crystals)
     used = [each.used for each in free]
     kept = [
         np.where(use[:, None], indices, 0).astype(np.int32)
@@ -207,7 +221,7 @@ def _refined(
     ready: list[Lattice] = []
     for lattice in found:
         try:
-            refined = _refine(lattice, spots, kept, geometries)
+            refined = _refine(lattice, spots, kept, geometries, crystals)
         except DataError:  # nearly all spots are outliers: it is not this lattice
             ready.append(replace(lattice, accepted=False, ratio=np.inf))
             continue
@@ -219,7 +233,12 @@ def _refined(
         fits = bool((rmsd <= _WORSE * yardstick + _NEARLY).all()) and lost < 0.1
         ready.append(
             replace(
-                lattice, crystal=refined[0].crystal, rmsd=rmsd, ratio=ratio, accepted=fits
+                lattice,
+                crystal=refined[0].crystal,
+                crystals=tuple(each.crystal for each in refined),
+                rmsd=rmsd,
+                ratio=ratio,
+                accepted=fits,
             )
         )
     return ready
@@ -230,15 +249,19 @@ def _refine(
     spots: Sequence[Spots],
     hkl: Sequence[Ints],
     geometries: Sequence[Geometry],
+    crystals: Sequence[Crystal],
 ) -> tuple[Refined, ...]:
-    changed = [
-        np.round(indices @ lattice.change_of_basis.T).astype(np.int32) for indices in hkl
+    changed = [np.round(indices @ lattice.change_of_basis.T).astype(np.int32) for indices in hkl]
+    named = [
+        each.change_basis(lattice.change_of_basis, lattice.crystal.space_group) for each in crystals
     ]
-    crystals = [lattice.crystal] * len(spots)
-    return refine_together(spots, changed, geometries, crystals, most=_MOST, rounds=2)
+    return refine_together(
+        spots, changed, geometries, named, most=_MOST, rounds=2, share_orientation=False
+    )
 
 
 def _rms(refined: Sequence[Refined]) -> F:
+    refined = [each for each in refined if each.used.any()]
     weights = np.array([each.used.sum() for each in refined], dtype=np.float64)
     squares = np.array([each.rmsd**2 for each in refined])
     return np.sqrt(np.average(squares, axis=0, weights=weights))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,8 @@ from tasks.mx.reflections import Ints, Spots
 
 Mask = NDArray[np.bool_]
 
-_FLOOR = np.array([0.1, 0.1, 0.1])  # pixels and images, how well a centroid can be known
+FLOOR = np.array([0.1, 0.1, 0.2])  # pixels and images, how well a centroid can be known
+_BEST = 0.3  # of the stated errors, below which residuals are luck
 _GRAZING = 0.05  # zeta below which the crossing is too uncertain
 _OUTLIER = 4.0  # standard deviations, of the bulk
 _ROUNDS, _STEPS = 4, 12
@@ -102,6 +104,7 @@ def refine_together(
     crystals: Sequence[Crystal],
     *,
     share_crystal: bool = True,
+    share_orientation: bool = True,
     share_detector: bool = True,
     along: bool = False,
     most: int = _MOST,
@@ -114,8 +117,11 @@ def refine_together(
     ----------
     share_crystal
         One crystal for all: the first one of those given.
+    share_orientation
+        Its orientation is the same, too; else only its cell: goniometers reach an angle within
+        some tenths of a degree.
     share_detector
-        Beam, scan axis and detector move alike in all sweeps, each from where it stood.
+        Beam, scan axis and detector move alike in all sweeps whose detectors stand alike.
     rounds
         How often weights and outliers are looked at again.
 
@@ -127,9 +133,10 @@ def refine_together(
     from tasks.mx.refine_along import refine_along
 
     starts = [symmetrised(each) for each in crystals]
-    if share_crystal:
+    if share_crystal and share_orientation:
         starts = [starts[0]] * len(starts)
-    problem = _Problem.of(spots, hkl, geometries, starts, share_crystal, share_detector, most)
+    sharing = (share_crystal, share_orientation, share_detector)
+    problem = _Problem.of(spots, hkl, geometries, starts, *sharing, most)
     values, covariance, used = problem.solve(rounds)
     found = problem.results(values, covariance, used)
     if along:
@@ -163,6 +170,7 @@ class _Problem:
         geometries: Sequence[Geometry],
         crystals: Sequence[Crystal],
         share_crystal: bool,
+        share_orientation: bool,
         share_detector: bool,
         most: int,
     ) -> _Problem:
@@ -180,27 +188,31 @@ class _Problem:
                 f"Only {count} indexed spots, too few to refine a crystal: {_FEWEST} are needed. "
                 "Record more images, or expose longer."
             )
-        free = count if share_crystal or share_detector else count // len(spots)
         turned = sum(abs(each.rotation.width_deg) * each.rotation.images for each in geometries)
+        groups = {_placing(each) for each in geometries}
+        free = count // (len(groups) if share_detector else len(spots))
         parameters, why = choose(geometries[0], strains_of(crystals[0]), free, turned)
-        inner = parameters.inner
-        size = len(parameters.names)
-        numbers: list[Ints] = []
-        total = size
-        for sweep in range(len(spots)):
-            own = np.arange(size, dtype=np.int32)
-            for shared, rows in ((share_crystal, range(inner)), (share_detector, range(inner, size))):
-                if sweep and not shared:
-                    own[list(rows)] = np.arange(total, total + len(rows))
-                    total += len(rows)
-            numbers.append(own)
-        expected = np.zeros(total)
+        keys = [
+            _keys(parameters, number, at, share_crystal, share_orientation, share_detector)
+            for number, at in enumerate(geometries)
+        ]
+        order = {key: number for number, key in enumerate(dict.fromkeys(chain(*keys)))}
+        numbers = [np.array([order[key] for key in own], dtype=np.int32) for own in keys]
+        expected = np.zeros(len(order))
         for own in numbers:
             expected[own] = parameters.expected
         weighted = [cut_ones(part, at) for part, at in zip(spots, geometries, strict=True)]
         return cls(
-            weighted, list(hkl), list(geometries), list(crystals), parameters, numbers,
-            expected, candidates, (why,), most,
+            weighted,
+            list(hkl),
+            list(geometries),
+            list(crystals),
+            parameters,
+            numbers,
+            expected,
+            candidates,
+            (why,),
+            most,
         )
 
     def solve(self, rounds: int) -> tuple[F, F, list[Mask]]:
@@ -261,7 +273,9 @@ class _Problem:
             damping /= 10
             if gained < 1e-5 * best:
                 break
-        return values, np.linalg.pinv(normal)
+        scale = 1 / np.sqrt(np.maximum(np.diag(normal), 1e-300))
+        covariance = np.linalg.pinv(normal * np.outer(scale, scale), rcond=1e-12, hermitian=True)
+        return values, covariance * np.outer(scale, scale)
 
     def _cost(self, values: F, scales: F, chosen: list[NDArray[np.intp]]) -> float:
         total = 0.5 * float(np.sum((values / self.expected) ** 2))
@@ -271,7 +285,7 @@ class _Problem:
         return total
 
     def _sigma(self, sweep: int, rows: NDArray[np.intp], scales: F) -> F:
-        return scales * np.sqrt(self.spots[sweep].variance[rows] + _FLOOR**2)
+        return scales * np.sqrt(self.spots[sweep].variance[rows] + FLOOR**2)
 
     def _normal_equations(
         self, values: F, scales: F, chosen: list[NDArray[np.intp]]
@@ -308,7 +322,9 @@ class _Problem:
             geometry = self.parameters.geometry(values[own], self.geometries[sweep])
             start = self.crystals[sweep]
             crystal = replace(
-                start, a_matrix=self.parameters.crystal(values[own], start.a_matrix), a_matrices=None
+                start,
+                a_matrix=self.parameters.crystal(values[own], start.a_matrix),
+                a_matrices=None,
             )
             off = self.residuals(sweep, values)
             indexed = (self.hkl[sweep] != 0).any(axis=1)[:, None]
@@ -322,10 +338,40 @@ class _Problem:
                     _sigmas(self.parameters, start, values[own], covariance[np.ix_(own, own)]),
                     used[sweep],
                     np.where(indexed, off + self.spots[sweep].xyz, np.nan),
-                    (*self.said, f"{rejected} of {int(self.candidates[sweep].sum())} are outliers."),
+                    (
+                        *self.said,
+                        f"{rejected} of {int(self.candidates[sweep].sum())} are outliers.",
+                    ),
                 )
             )
         return tuple(found)
+
+
+def _placing(geometry: Geometry) -> str:
+    """Return what is alike for detectors that stand at the same place."""
+    plate = geometry.detector
+    return str(np.round([*plate.origin, *(10 * plate.fast), *(10 * plate.slow)], 0).tolist())
+
+
+def _keys(
+    parameters: Parameters,
+    sweep: int,
+    geometry: Geometry,
+    share_crystal: bool,
+    share_orientation: bool,
+    share_detector: bool,
+) -> list[tuple[str, str]]:
+    """Return a key for each parameter of a sweep: equal keys of two sweeps are one unknown."""
+    keys: list[tuple[str, str]] = []
+    for place, name in enumerate(parameters.names):
+        if place < 3:
+            owner = "all" if share_crystal and share_orientation else str(sweep)
+        elif place < parameters.inner:
+            owner = "all" if share_crystal else str(sweep)
+        else:
+            owner = _placing(geometry) if share_detector else str(sweep)
+        keys.append((name, owner))
+    return keys
 
 
 def cut_ones(spots: Spots, geometry: Geometry) -> Spots:
@@ -340,15 +386,15 @@ def cut_ones(spots: Spots, geometry: Geometry) -> Spots:
 def robust_scales(spots: Sequence[Spots], residuals: Sequence[F], used: Sequence[Mask]) -> F:
     """Return by what the sigmas of x, y and z are multiplied to match the residuals, (3,)."""
     parts = [
-        np.abs(off[use]) / np.sqrt(part.variance[use] + _FLOOR**2)
+        np.abs(off[use]) / np.sqrt(part.variance[use] + FLOOR**2)
         for part, off, use in zip(spots, residuals, used, strict=True)
     ]
-    return np.maximum(1.4826 * np.nanmedian(np.concatenate(parts), axis=0), 0.05)
+    return np.maximum(1.4826 * np.nanmedian(np.concatenate(parts), axis=0), _BEST)
 
 
 def inliers(spots: Spots, residuals: F, scales: F) -> Mask:
     """Tell which spots lie where they are expected, (n,)."""
-    sigma = scales * np.sqrt(spots.variance + _FLOOR**2)
+    sigma = scales * np.sqrt(spots.variance + FLOOR**2)
     return np.asarray((np.abs(residuals) < _OUTLIER * sigma).all(axis=1))
 
 

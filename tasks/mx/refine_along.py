@@ -44,16 +44,17 @@ def refine_along(spots: Spots, start: Refined, hkl: Ints) -> Refined:
     Refined
         With `Crystal.a_matrices`; as it was, with a sentence, if there are too few spots.
     """
-    from tasks.mx.refine import inliers, robust_scales
+    from tasks.mx.refine import FLOOR, cut_ones, inliers, robust_scales
 
     rotation = start.geometry.rotation
+    spots = cut_ones(spots, start.geometry)
     rows = np.flatnonzero(start.used)
     turned = abs(rotation.width_deg) * rotation.images
     intervals = int(min(turned / _SPACING_DEG, len(rows) / _PER_INTERVAL))
     if intervals < 2:
         said = (*start.said, "Too few spots or degrees to follow the crystal along the sweep.")
         return replace(start, said=said)
-    model = _Model.of(start, intervals)
+    model = _Model.of(start, intervals, FLOOR)
     part, indices = spots.take(rows), hkl[rows]
     basis = model.basis(part.xyz[:, 2])
     values = np.zeros((basis.shape[1], model.size))
@@ -82,13 +83,14 @@ class _Model:
     start: Refined
     strains: F
     knots: F
+    floor: F
 
     @classmethod
-    def of(cls, start: Refined, intervals: int) -> _Model:
+    def of(cls, start: Refined, intervals: int, floor: F) -> _Model:
         images = float(start.geometry.rotation.images)
         inner = np.linspace(0.0, images, intervals + 1)
         knots = np.concatenate([[0.0] * 3, inner, [images] * 3])
-        return cls(start, strains_of(start.crystal), knots)
+        return cls(start, strains_of(start.crystal), knots, floor)
 
     @property
     def size(self) -> int:
@@ -116,7 +118,7 @@ class _Model:
         """Return the Gauss-Newton step, (splines, parameters), to be subtracted."""
         local = basis @ values
         off = self.residuals(local, spots, hkl)
-        sigma = scales * np.sqrt(spots.variance + 0.1**2)
+        sigma = scales * np.sqrt(spots.variance + self.floor**2)
         columns: list[F] = []
         for number in range(self.size):
             moved = local.copy()

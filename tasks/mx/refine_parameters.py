@@ -20,7 +20,8 @@ from tasks.mx.geometry import beam_centre, rotation_matrix
 _TILT = 0.01  # rad, how far a detector may be tilted unnoticed
 _DIRECTION = 0.0005  # rad, of the beam and the scan axis
 _SHIFT = 1.0  # mm
-_DISTANCE = 0.005  # relative
+_DISTANCE = 0.01  # relative
+_CONSTRAINED = 4  # parameters of a cell that symmetry constrains: monoclinic or higher
 _STEP = 1e-5  # of numerical derivatives, in rad, strain, and relative to the distance
 
 
@@ -74,9 +75,7 @@ class Parameters:
         return changed.with_beam(direction=moved / np.linalg.norm(moved))
 
 
-def choose(
-    geometry: Geometry, strains: F, spots: int, turned_deg: float
-) -> tuple[Parameters, str]:
+def choose(geometry: Geometry, strains: F, spots: int, turned_deg: float) -> tuple[Parameters, str]:
     """
     Choose what is free by how many spots there are, and how far the sweeps turned in all.
 
@@ -91,10 +90,21 @@ def choose(
     """
     names = [f"orientation {number}" for number in (1, 2, 3)]
     names += [f"strain {number + 1}" for number in range(len(strains))]
+    free_cell = len(strains) > _CONSTRAINED
     levels = (
         (20, 0.0, ("shift fast", "shift slow"), "the detector's shift"),
-        (60, 4.0 if len(strains) > 4 else 0.0, ("distance", "beam 1", "beam 2"), "its distance and the beam"),
-        (150, 10.0, ("tilt fast", "tilt slow", "turn", "axis 1", "axis 2"), "its tilts and the axis"),
+        (
+            60 if free_cell else 20,
+            4.0 if free_cell else 0.0,
+            ("distance", "beam 1", "beam 2"),
+            "its distance and the beam",
+        ),
+        (
+            150,
+            10.0,
+            ("tilt fast", "tilt slow", "turn", "axis 1", "axis 2"),
+            "its tilts and the axis",
+        ),
     )
     fixed: list[str] = []
     for needed, degrees, more, words in levels:
@@ -124,8 +134,10 @@ def small_rotations(vectors: F) -> F:
     for one, two, three in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
         cross[:, three, two] = vectors[:, one]
         cross[:, two, three] = -vectors[:, one]
-    return np.eye(3) + np.sinc(angle / np.pi) * cross + (
-        0.5 * np.sinc(angle / 2 / np.pi) ** 2 * cross @ cross
+    return (
+        np.eye(3)
+        + np.sinc(angle / np.pi) * cross
+        + (0.5 * np.sinc(angle / 2 / np.pi) ** 2 * cross @ cross)
     )
 
 
@@ -171,7 +183,9 @@ def strains_of(crystal: Crystal) -> F:
         unit[first, second] = unit[second, first] = 1.0
         images.append(np.mean([turn @ unit @ turn.T for turn in turns], axis=0).ravel())
     _, sizes, rows = np.linalg.svd(np.array(images))
-    return np.array([row.reshape(3, 3) for row, size in zip(rows, sizes, strict=False) if size > 0.1])
+    return np.array(
+        [row.reshape(3, 3) for row, size in zip(rows, sizes, strict=False) if size > 0.1]
+    )
 
 
 def _is_length(name: str) -> bool:

@@ -12,6 +12,7 @@ Mask = NDArray[np.bool_]
 
 _RING = 0.004  # 1/Angstrom, width of a ring of ice or powder
 _CROWDED = 4.0  # times as many spots as its neighbourhood has
+_NEIGHBOURS = 2.0  # reciprocal axes that neighbours may be apart in the median
 _SECTIONS = 30  # of the sweep, that give equally many spots
 
 
@@ -64,10 +65,11 @@ def for_search(spots: Spots, points: F, most: int) -> NDArray[np.intp]:
 
 def longest_axis(points: F) -> float:
     """
-    Estimate a length, in Angstrom, that no axis exceeds.
+    Estimate a length, in Angstrom, that no axis exceeds by much.
 
-    The points of a lattice are not closer to each other than the shortest reciprocal axis; the same
-    reflection seen twice (closer than 1/1500 per Angstrom) does not count.
+    Neighbours in a cloud of lattice points stand one reciprocal axis apart or a few of them, where
+    spots are missing. Give all spots, not a choice of them. The same reflection seen twice (closer
+    than 1/1500 per Angstrom) does not count.
     """
     from scipy.spatial import cKDTree
 
@@ -76,4 +78,4 @@ def longest_axis(points: F) -> float:
     finite = distance[np.isfinite(distance)]
     if len(finite) < 5:
         return 100.0
-    return float(np.clip(1.6 / np.percentile(finite, 12), 15.0, 1000.0))
+    return float(np.clip(_NEIGHBOURS / np.median(finite), 15.0, 1000.0))

@@ -144,17 +144,19 @@ def _orthorhombic(direct: F, rotations: list[F]) -> tuple[F, str]:
 
 def _axis(direct: F, rotation: F) -> F:
     """Return the shortest lattice vector along a rotation's axis, (3,)."""
-    for row in _vectors(direct):
-        if np.allclose(rotation @ row, row):
-            return row
-    raise ValueError("the rotation has no axis within reach")
+    rows = _vectors(direct)
+    along = np.abs(rows @ rotation.T - rows).max(axis=1) < 0.5
+    if not along.any():
+        raise ValueError("the rotation has no axis within reach")
+    return rows[along][0]
 
 
 def _across(direct: F, rotation: F) -> list[F]:
     """Return lattice vectors across a rotation's axis, the shortest first."""
     order = _order(rotation)
-    total = sum(np.linalg.matrix_power(rotation, power) for power in range(order))
-    return [row for row in _vectors(direct) if np.allclose(total @ row, 0)]
+    total = np.sum([np.linalg.matrix_power(rotation, power) for power in range(order)], axis=0)
+    rows = _vectors(direct)
+    return list(rows[np.abs(rows @ total.T).max(axis=1) < 0.5])
 
 
 def _vectors(direct: F) -> F:
