@@ -144,7 +144,7 @@ def measure(detector: Detector, frames: int) -> Measured:
 
 def main(frames: int) -> int:
     """Measure, print a table, and return 0 if all goals are met."""
-    console = Console()
+    console = Console(width=150)
     table = Table(title=f"{frames} frames, uint32, bitshuffle-lz4; ms of the processor per frame")
     headings = ["detector", "decode", "strong", "spots", "figures", "frames/s/core", "goal"]
     for heading in [*headings, "peer", "reference", "times peer", "2 processes, frames/s"]:
@@ -171,4 +171,4 @@ def main(frames: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 12))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 8))
