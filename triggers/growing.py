@@ -45,15 +45,16 @@ class Growing:
             seen = signature(candidate.path)
         except OSError:
             return  # the look will say what is wrong
-        if seen is not None and seen.inode == before.seen.inode and seen.size > before.seen.size:
+        if seen is not None and _has_grown(seen, before.seen):
             candidate.told, candidate.known = before.told, before.known
             self._reminded.add(candidate.path)
 
     def keep(self, candidate: Candidate, now: float) -> None:
-        """Remember what was told of a candidate that is settled, if it has several entries."""
+        """Remember what was told of a candidate that is settled, if it has or gets several."""
         was_reminded = candidate.path in self._reminded
         self._reminded.discard(candidate.path)
-        if len(candidate.told) < 2 or candidate.signature is None:
+        may_get_more = len(candidate.told) > 1 or bool(candidate.own)
+        if not may_get_more or candidate.signature is None:
             return
         again_at = now + self.QUIET_SECONDS if was_reminded else float("inf")
         self._files[candidate.path] = Memory(
@@ -72,3 +73,9 @@ class Growing:
         for path in due:
             del self._files[path]
         return due
+
+
+def _has_grown(seen: Signature, before: Signature) -> bool:
+    """Tell whether more stands in the same file or folder; a file that just began is empty."""
+    is_more = seen.size > before.size or (seen.size == before.size and seen.count > before.count)
+    return seen.inode == before.inode and is_more

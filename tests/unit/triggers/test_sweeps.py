@@ -131,3 +131,32 @@ def test_images_without_a_master_are_told_so(beamline, raw):
     looks.at(0.0)
     assert looks.at(13.0) == [("lyso_0001", "broken")]
     assert "NXmx" in str(looks.sightings[-1].reason)
+
+
+def test_a_file_of_images_wakes_its_master_and_is_no_dataset(
+    start, ledger, raw, make_beamline, wait_for
+):
+    files = [raw / f"lyso_data_{number:06d}.h5" for number in (1, 2)]
+    start(make_beamline(technique="mx", timeout_seconds=60, rescan_seconds=30))
+    data_file(files[0], counts(4))
+    master(raw / "lyso_master.h5", files, 8)
+    wait_for(lambda: ledger.of("lyso_master", "opened"))
+    data_file(files[1], counts(4), first=5)
+    wait_for(lambda: ledger.of("lyso_master"))
+    assert {each.name for each in ledger.sightings} == {"lyso_master"}
+    assert ledger.of("lyso_master")[0].metadata["images"] == 8
+
+
+def test_sweeps_land_one_after_the_other(start, ledger, raw, make_beamline, wait_for):
+    (raw / "cryst").mkdir()
+    start(make_beamline(technique="mx", rescan_seconds=30))
+    for sweep in (1, 2):
+        for number in range(1, 4):
+            started = f"2026-03-01T1{sweep}:00:00"
+            write_cbf(raw / f"cryst/a_{sweep}_{number:04d}.cbf.gz", number, started=started)
+        wait_for(lambda sweep=sweep: ledger.of(f"a_{sweep}"))
+    assert [each.metadata["images"] for each in ledger.sightings if each.stage == "complete"] == [
+        3,
+        3,
+    ]
+    assert {each.name for each in ledger.sightings} == {"a_1", "a_2"}
