@@ -138,7 +138,7 @@ def test_merged_intensities_are_those_of_the_structure(which):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("name", ["P212121", "P43212", "C2"])
 def test_data_are_cut_where_the_true_cc_half_falls(name, seed):
-    found = outcome(name, "", seed, counts=150.0, b=32.0)
+    found = outcome(name, "", seed, counts=60.0, b=42.0)
     print(f"\n{found.name}: cut {found.cut:.3f} Å, truly {found.true_cut:.3f} Å")
     assert abs(found.cut - found.true_cut) < CUT
 
