@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +143,33 @@ def free_value(flags: Ints) -> int:
             "mark about 5 % of the reflections. Name the value, or take another reference."
         )
     return int(values[rare][0])
+
+
+def read_free_flags(path: Path) -> tuple[Ints, Ints]:
+    """
+    Return the indices and the free flags of a reference MTZ file, (m, 3) and (m,).
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or has no such column.
+    """
+    import gemmi
+
+    try:
+        mtz = gemmi.read_mtz_file(str(path))
+    except (RuntimeError, OSError) as error:
+        raise DataError(f"The reference {path} cannot be read as MTZ: {error}.") from error
+    column: gemmi.Mtz.Column | None = mtz.rfree_column()
+    if column is None:
+        raise DataError(
+            f"The reference {path} has no column of free flags (columns: "
+            f"{', '.join(mtz.column_labels())}): give another file, or none to make a new set."
+        )
+    flags = np.asarray(column.array, dtype=np.float64)
+    known = np.isfinite(flags)
+    hkl = np.asarray(mtz.make_miller_array(), dtype=np.int32)
+    return hkl[known], flags[known].astype(np.int32)
 
 
 def _hashed(sample: str, hkl: Ints) -> Ints:

@@ -62,7 +62,7 @@ def normalise(
     Parameters
     ----------
     observations
-        Scaled or not.
+        Scaled or not. Partial ones are left out where they are the lesser part.
     least_signal
         Mean intensity over sigma of a shell at which the useful resolution ends.
     per_bin
@@ -73,7 +73,9 @@ def normalise(
     DataError
         If hardly any observation is usable.
     """
-    rows = np.flatnonzero(usable(observations))
+    good = usable(observations)
+    whole = good & ((observations.flags & int(Flag.PARTIAL)) == 0)
+    rows = np.flatnonzero(whole if whole.sum() > good.sum() / 2 else good)
     if len(rows) < 20:
         raise DataError(
             f"Only {len(rows)} of {len(observations)} observations can be used, the others are "

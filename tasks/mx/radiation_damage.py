@@ -201,7 +201,8 @@ def _step(
     left, slope = seen - model, -s2 / 2
 
     def total(values: F) -> F:
-        return np.bincount(part, weight * values, count)
+        summed: F = np.bincount(part, weight * values, count).astype(np.float64)
+        return summed
 
     kk, kb, bb = (total(model**2 * slope**power) for power in (0, 1, 2))
     k, b = total(model * left), total(model * left * slope)

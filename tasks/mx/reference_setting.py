@@ -104,6 +104,18 @@ def reference_setting(
     )
 
 
+def standard_setting(crystal: Crystal) -> ReferenceSetting:
+    """
+    Bring a crystal to its space group's standard setting: ``P 2 21 21`` to ``P 21 21 2``.
+
+    Centred monoclinic lattices become C2, whatever beta.
+    """
+    import gemmi
+
+    number = space_group(crystal.space_group).number
+    return reference_setting(crystal, str(gemmi.get_spacegroup_reference_setting(number).xhm()))
+
+
 def _settings(
     crystal: Crystal, symbol: str, cell: tuple[float, ...] | None, tolerance: float
 ) -> Iterator[tuple[F, float]]:

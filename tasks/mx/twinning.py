@@ -231,5 +231,5 @@ def _britton(share: F) -> float:
     inside: NDArray[np.bool_] = (negative > 0.2) & (negative < 0.8)
     if inside.sum() < 2:
         return 0.5
-    slope, offset = np.polyfit(steps[inside], negative[inside], 1)
-    return float(np.clip(-offset / slope, 0.0, 0.5))
+    line: F = np.polyfit(steps[inside], negative[inside], 1)
+    return float(np.clip(-line[1] / line[0], 0.0, 0.5))

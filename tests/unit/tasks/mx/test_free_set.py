@@ -1,10 +1,11 @@
 """The free set: the same for a sample, a twentieth, fair to twins, true to a reference."""
 
+import gemmi
 import numpy as np
 import pytest
 
 from tasks.errors import DataError
-from tasks.mx.free_set import free_set, free_value
+from tasks.mx.free_set import free_set, free_value, read_free_flags
 from tasks.mx.symmetry import laue_rotations, representatives
 from tests.unit.tasks.mx.intensities import CELLS, crystal_of, indices
 
@@ -64,6 +65,26 @@ def test_a_mate_outside_of_the_reference_follows_its_twin():
     hkl = np.array([[1, 2, 3]], dtype=np.int32)
     some = free_set("s", P43, "P 43").extended(hkl, np.array([0]), test=0)
     assert some.free(np.array([[2, 1, -3]], dtype=np.int32))[0]
+
+
+def test_a_reference_file_is_read(tmp_path):
+    mtz = gemmi.Mtz(with_base=True)
+    mtz.spacegroup = gemmi.find_spacegroup_by_name("P 43")
+    mtz.set_cell_for_all(gemmi.UnitCell(*P43))
+    hkl = hkl_of(d_min=4.0)
+    flags = np.arange(len(hkl)) % 20
+    mtz.set_data(hkl.astype(np.float32))
+    mtz.write_to_file(str(tmp_path / "bare.mtz"))
+    with pytest.raises(DataError, match="no column of free flags"):
+        read_free_flags(tmp_path / "bare.mtz")
+    mtz.add_column("FreeR_flag", "I")
+    mtz.set_data(np.column_stack([hkl, flags]).astype(np.float32))
+    mtz.write_to_file(str(tmp_path / "free.mtz"))
+    found, read = read_free_flags(tmp_path / "free.mtz")
+    assert np.array_equal(found, hkl)
+    assert np.array_equal(read, flags)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_free_flags(tmp_path / "missing.mtz")
 
 
 def test_columns_that_mark_no_free_set_are_refused():

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from tasks.errors import DataError
-from tasks.mx.reference_setting import read_reference_setting, reference_setting
+from tasks.mx.reference_setting import (
+    read_reference_setting,
+    reference_setting,
+    standard_setting,
+)
 from tasks.mx.reindex import ambiguities, by_orientation, consistent_indexing, reindex
 from tests.unit.tasks.mx.intensities import CELLS, crystal_of, intensities, sweep
 
@@ -101,6 +105,7 @@ def test_axes_follow_the_screws_of_the_wanted_group():
     found = reference_setting(crystal, "P 21 21 2")
     assert np.allclose(found.crystal.cell[2], 30)
     assert np.linalg.det(found.matrix) == pytest.approx(1)
+    assert np.array_equal(standard_setting(crystal).matrix, found.matrix)
 
 
 def test_a_reference_cell_orders_the_axes_and_must_fit(tmp_path):
