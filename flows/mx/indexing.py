@@ -1,7 +1,9 @@
 """The lattice of a sweep's spots, and its geometry refined against them."""
 
+from flows.mx.dials import placed_by_dials
 from flows.mx.recipe import Recipe
 from flows.mx.types import Doubts, Opened, Placed, Spotted
+from flows.reduction import Reduction
 from tasks.errors import DataError
 from tasks.mx.index import Indexed, NotIndexed, index
 from tasks.mx.refine import Refined, refine
@@ -12,7 +14,9 @@ _LATE = 1.0  # images of the same
 _WORTH_ALONG_DEG = 10.0  # of turn, from which orientation and cell may change along the sweep
 
 
-def place_crystal(recipe: Recipe, opened: Opened, spotted: Spotted) -> Placed | None:
+def place_crystal(
+    run: Reduction, recipe: Recipe, opened: Opened, spotted: Spotted
+) -> Placed | None:
     """Index the spots and refine; None where there is nothing to index.
 
     What is not indexed ends the reduction with what was tried, and with the pictures of its
@@ -20,6 +24,8 @@ def place_crystal(recipe: Recipe, opened: Opened, spotted: Spotted) -> Placed | 
     """
     if spotted.ends_at:
         return None
+    if recipe.program == "dials":
+        return placed_by_dials(run, recipe, opened)
     known = opened.known
     try:
         found = index(

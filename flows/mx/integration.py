@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.mx.blocks import Block, blocks_of, scratch
+from flows.mx.dials import integrated_by_dials
 from flows.mx.recipe import Recipe
 from flows.mx.types import Doubts, Integrated, Opened, Placed, Spotted
 from flows.reduction import Reduction
@@ -49,6 +50,8 @@ def integrate(
     refined = placed.refined
     d_min = limit_of(recipe, refined.geometry, spotted)
     guess = first_guess(spotted.spots, refined.geometry)
+    if recipe.program == "dials":
+        return _integrated(integrated_by_dials(run, d_min), refined.geometry, guess, d_min)
     terms = Terms(refined.geometry, refined.crystal, guess, d_min)
     blocks = blocks_of(run, opened)
     some = [blocks[int(at)] for at in np.linspace(0, len(blocks) - 1, min(len(blocks), _TELLING))]
@@ -62,10 +65,15 @@ def integrate(
     path = save_model(scratch(run) / "profiles.npz", model)
     terms = Terms(terms.geometry, terms.crystal, terms.mosaicity, d_min, path)
     parts = list(run.work_through("Intensities", partial(integrate_one, terms=terms), blocks))
-    reflections = Reflections.join(parts)
-    observations = to_observations(reflections, terms.geometry)
+    return _integrated(Reflections.join(parts), terms.geometry, terms.mosaicity, d_min)
+
+
+def _integrated(
+    reflections: Reflections, geometry: Geometry, mosaicity: Mosaicity, d_min: float
+) -> Integrated:
+    observations = to_observations(reflections, geometry)
     doubts = _doubts(reflections, len(observations))
-    return Integrated(reflections, observations, terms.mosaicity, d_min, doubts=doubts)
+    return Integrated(reflections, observations, mosaicity, d_min, doubts=doubts)
 
 
 def limit_of(recipe: Recipe, geometry: Geometry, spotted: Spotted) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from catalog.runs import Claim
+from flows.mx.dials import scaled_by_dials
 from flows.mx.found import Reduced, Symmetry, observed
 from flows.mx.intensities import Told, look_at
 from flows.mx.recipe import MergingRecipe, Recipe
@@ -40,6 +41,11 @@ def reduce_sweep(
     sweep = observed(placed, integrated, run.claim.dataset_name)
     if sweep is None:
         return None
+    sample = run.claim.sample or ""
+    if recipe.program == "dials":
+        symmetry, scaled = scaled_by_dials(run, recipe)
+        reference = reference_of(recipe, run.claim)
+        return merge_scaled(recipe, opened.known, symmetry, scaled, [sweep], reference, sample)
     engine = Engine()
     with engine.active():
         found = merge_sweeps(
@@ -47,7 +53,7 @@ def reduce_sweep(
             opened.known,
             [sweep],
             reference=reference_of(recipe, run.claim),
-            sample=run.claim.sample or "",
+            sample=sample,
         )
     run.record("scale and merge", engine.records)
     return found
@@ -78,6 +84,19 @@ def merge_sweeps(
     """
     symmetry, moved = determine(recipe, known, sweeps, reference)
     scaled = _scaled(recipe, symmetry, moved)
+    return merge_scaled(recipe, known, symmetry, scaled, moved, reference, sample)
+
+
+def merge_scaled(
+    recipe: MergingRecipe,
+    known: Known,
+    symmetry: Symmetry,
+    scaled: Scaled,
+    sweeps: Sequence[SweepObservations],
+    reference: Reference | None,
+    sample: str,
+) -> Reduced:
+    """Cut the resolution of scaled observations, merge them, and look at what they say."""
     every = merge(scaled)
     cut = _cut(recipe, resolution_cut(every, level=recipe.cc_half, ice=on_ring(every.d)))
     d_min = cut.d_min if np.isfinite(cut.d_min) else 0.0
@@ -87,7 +106,7 @@ def merge_sweeps(
     told = look_at(recipe, known, symmetry, scaled, merged)
     return Reduced(
         symmetry=symmetry,
-        crystals=tuple(each.crystal for each in moved),
+        crystals=tuple(each.crystal for each in sweeps),
         scaled=scaled,
         merged=merged,
         cut=cut,

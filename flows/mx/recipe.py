@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 RECIPE_VERSION = "1"
 
-Program = Literal["dayseye", "dials", "xds"]
+Program = Literal["dayseye", "dials"]
 
 
 class Cell(BaseModel):
@@ -121,8 +121,8 @@ class Recipe(MergingRecipe):
     program: Program = Field(
         default="dayseye",
         title="Program",
-        description="What finds spots, indexes, integrates and scales; dials and xds only where "
-        "their commands are installed.",
+        description="What finds spots, indexes, integrates and scales; dials only where its "
+        "commands are on the PATH of the workers.",
     )
     first_image: int | None = Field(
         default=None, ge=1, title="First image", description="Empty: the sweep's first."

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flows.mx.blocks import Block, blocks_of
+from flows.mx.dials import spots_by_dials
 from flows.mx.recipe import Recipe
 from flows.mx.types import Doubts, Opened, Spotted
 from flows.reduction import Reduction
@@ -32,7 +33,10 @@ def find_spots(run: Reduction, recipe: Recipe, opened: Opened) -> Spotted:
     blocks = list(run.work_through("Spots", search, blocks_of(run, opened)))
     blocks.sort(key=lambda block: int(block.figures.image[0]))
     run.record("find spots", merge_records([r for block in blocks for r in block.records]))
-    spots = join_blocks([block.parts for block in blocks], opened.geometry.detector.gain)
+    if recipe.program == "dials":
+        spots = spots_by_dials(run, opened)
+    else:
+        spots = join_blocks([block.parts for block in blocks], opened.geometry.detector.gain)
     figures = ImageFigures.join([block.figures for block in blocks])
     with open_images(opened.data) as images:
         mask = images.mask

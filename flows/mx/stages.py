@@ -34,7 +34,7 @@ def find_spots(run: Reduction, recipe: Recipe, opened: Opened) -> Spotted:
 def index_spots(run: Reduction, recipe: Recipe, opened: Opened, spotted: Spotted) -> Placed | None:
     """Find the lattice of the spots, and refine it with the geometry."""
     run.stage("index", spots=len(spotted.spots))
-    return indexing.place_crystal(recipe, opened, spotted)
+    return indexing.place_crystal(run, recipe, opened, spotted)
 
 
 @task(name="integrate", cache_policy=NO_CACHE, persist_result=False)
