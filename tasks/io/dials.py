@@ -17,6 +17,15 @@ from typing import Any
 import numpy as np
 
 from tasks.errors import DataError
+from tasks.io.dials_models import (
+    PARALLAX,
+    written_beam,
+    written_crystal,
+    written_detector,
+    written_goniometer,
+    written_imageset,
+    written_scan,
+)
 from tasks.io.dials_table import DialsFlag, read_reflections, write_reflections
 from tasks.io.diffraction import Beam, Detector, F, Geometry, Goniometer, Rotation
 from tasks.mx.crystal import Crystal
@@ -30,7 +39,6 @@ __all__ = [
     "write_reflections",
 ]
 
-PARALLAX, SIMPLE = "ParallaxCorrectedPxMmStrategy", "SimplePxMmStrategy"
 MODELS = ("beam", "detector", "goniometer", "scan", "crystal", "imageset")
 
 
@@ -224,12 +232,12 @@ def write_experiments(path: Path, experiments: Sequence[Experiment]) -> None:
     for each in experiments:
         geometry = each.geometry
         written = {
-            "beam": _written_beam(geometry.beam),
-            "detector": _written_detector(geometry.detector, each.saturation),
-            "goniometer": _written_goniometer(geometry.goniometer),
-            "scan": _written_scan(geometry.rotation),
-            "crystal": None if each.crystal is None else _written_crystal(each.crystal),
-            "imageset": _written_imageset(each),
+            "beam": written_beam(geometry.beam),
+            "detector": written_detector(geometry.detector, each.saturation),
+            "goniometer": written_goniometer(geometry.goniometer),
+            "scan": written_scan(geometry.rotation),
+            "crystal": None if each.crystal is None else written_crystal(each.crystal),
+            "imageset": written_imageset(each.template, geometry.rotation.images),
         }
         numbers = {kind: len(models[kind]) for kind, model in written.items() if model is not None}
         listed.append({"__id__": "Experiment", "identifier": each.identifier, **numbers})
@@ -238,117 +246,3 @@ def write_experiments(path: Path, experiments: Sequence[Experiment]) -> None:
     path.write_text(
         json.dumps({"__id__": "ExperimentList", "experiment": listed, **models}, indent=1)
     )
-
-
-def _written_beam(beam: Beam) -> dict[str, Any]:
-    return {
-        "__id__": "monochromatic",
-        "direction": (-beam.direction).tolist(),
-        "wavelength": beam.wavelength,
-        "divergence": 0.0,
-        "sigma_divergence": 0.0,
-        "polarization_normal": beam.polarisation_normal.tolist(),
-        "polarization_fraction": beam.polarisation,
-        "flux": 0.0,
-        "transmission": 1.0,
-    }
-
-
-def _frame(fast: F, slow: F, origin: F) -> dict[str, Any]:
-    return {"fast_axis": fast.tolist(), "slow_axis": slow.tolist(), "origin": origin.tolist()}
-
-
-def _written_detector(detector: Detector, saturation: float | None) -> dict[str, Any]:
-    is_corrected = detector.thickness > 0 and detector.absorption > 0
-    common: dict[str, Any] = {
-        "raw_image_offset": [0, 0],
-        "identifier": "",
-        "mask": [],
-        "pedestal": 0.0,
-    }
-    panel = {
-        "name": detector.name or "Panel",
-        "type": "SENSOR_PAD",
-        **_frame(detector.fast, detector.slow, detector.origin),
-        "image_size": [detector.shape[1], detector.shape[0]],
-        "pixel_size": list(detector.pixel),
-        "trusted_range": [0.0, saturation or float(np.iinfo(np.int32).max)],
-        "thickness": detector.thickness,
-        "material": detector.material,
-        "mu": detector.absorption,
-        "gain": detector.gain,
-        "px_mm_strategy": {"type": PARALLAX if is_corrected else SIMPLE},
-        **common,
-    }
-    root = {
-        "name": "",
-        "type": "",
-        **_frame(np.eye(3)[0], np.eye(3)[1], np.zeros(3)),
-        "image_size": [0, 0],
-        "pixel_size": [0.0, 0.0],
-        "trusted_range": [0.0, 0.0],
-        "thickness": 0.0,
-        "material": "",
-        "mu": 0.0,
-        "gain": 1.0,
-        "px_mm_strategy": {"type": SIMPLE},
-        "children": [{"panel": 0}],
-        **common,
-    }
-    return {"panels": [panel], "hierarchy": root}
-
-
-def _written_goniometer(goniometer: Goniometer) -> dict[str, Any]:
-    if len(goniometer.axes) == 1:
-        turn = np.eye(3).ravel().tolist()
-        return {
-            "rotation_axis": goniometer.axes[0].tolist(),
-            "fixed_rotation": turn,
-            "setting_rotation": turn,
-        }
-    return {
-        "axes": goniometer.axes.tolist(),
-        "angles": goniometer.angles_deg.tolist(),
-        "names": list(goniometer.names),
-        "scan_axis": goniometer.scan_axis,
-    }
-
-
-def _written_scan(rotation: Rotation) -> dict[str, Any]:
-    return {
-        "image_range": [rotation.first_number, rotation.first_number + rotation.images - 1],
-        "batch_offset": 0,
-        "oscillation": [rotation.start_deg, rotation.width_deg],
-        "exposure_time": [0.0] * rotation.images,
-        "epochs": [0.0] * rotation.images,
-        "valid_image_ranges": {},
-    }
-
-
-def _written_crystal(crystal: Crystal) -> dict[str, Any]:
-    import gemmi
-
-    axes = crystal.direct
-    group = gemmi.SpaceGroup(crystal.space_group)
-    written: dict[str, Any] = {
-        "__id__": "crystal",
-        **{f"real_space_{name}": axes[number].tolist() for number, name in enumerate("abc")},
-        "space_group_hall_symbol": group.hall,
-    }
-    if crystal.a_matrices is not None:
-        written["A_at_scan_points"] = crystal.a_matrices.reshape(-1, 9).tolist()
-    return written
-
-
-def _written_imageset(experiment: Experiment) -> dict[str, Any] | None:
-    if not experiment.template:
-        return None
-    kinds: dict[str, Any] = {
-        "mask": "",
-        "gain": "",
-        "pedestal": "",
-        "dx": "",
-        "dy": "",
-        "params": {},
-    }
-    return {"__id__": "ImageSequence", "template": experiment.template, **kinds}
