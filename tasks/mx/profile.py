@@ -30,6 +30,8 @@ STRONG, MOST = 8.0, 300
 ENOUGH = 3e4
 """Photons: a reflection with more says no more than one with so many."""
 TURNS, ROUNDS = 3, 4
+LOOSE, TIGHT = (1.0, 0.1), (0.3, 0.01)
+"""How far a profile may lie from what it starts from: times itself, and times its peak."""
 SHARED, SEGMENT_DEG = 20.0, 10.0
 
 
@@ -128,11 +130,11 @@ def learn_profiles(
     strong = np.nonzero(boxes.whole & (total > STRONG * sigma))[0]
     boxes, total = boxes.take(strong), total[strong]
     region = region_of(boxes.predicted.xyz, geometry.detector.shape)
-    everywhere = _learn(boxes, total, np.arange(len(boxes)), mosaicity, geometry, _gauss())
+    everywhere = _learn(boxes, total, np.arange(len(boxes)), mosaicity, geometry, _gauss(), LOOSE)
     tables = np.empty((REGIONS**2, *everywhere.shape), np.float32)
     for number in range(REGIONS**2):
         rows = np.nonzero(region == number)[0]
-        tables[number] = _learn(boxes, total, rows, mosaicity, geometry, everywhere)
+        tables[number] = _learn(boxes, total, rows, mosaicity, geometry, everywhere, TIGHT)
     reflections = np.bincount(region, minlength=REGIONS**2).astype(np.float64)
     return Learned((block[0] + block[1]) / 2, tables, reflections, mosaicity, d_min)
 
@@ -144,6 +146,7 @@ def _learn(
     mosaicity: Mosaicity,
     geometry: Geometry,
     start: F,
+    tolerances: tuple[float, float],
 ) -> F:
     from tasks.mx.profile_kernels import learn
 
@@ -152,6 +155,8 @@ def _learn(
     rows = rows[np.argsort(-total[rows])[:MOST]]
     boxes, gain, radius = boxes.take(rows), geometry.detector.gain, mosaicity.beam_reach_deg
     background = fit_background(boxes, radius, gain)
+    even, (own, floor) = _smooth(start[None])[0], tolerances
+    tolerance = own * even + floor * even.max()
     table = start
     for _ in range(TURNS):
         table = learn(
@@ -165,6 +170,8 @@ def _learn(
             mosaicity.range_deg,
             np.minimum(1, ENOUGH / total[rows]),
             table,
+            start,
+            tolerance,
             _smooth(table[None])[0],
             ROUNDS,
         )

@@ -134,7 +134,9 @@ def learn(
     radius: Any,
     half_range: Any,
     weight_of: Any,
+    table: Any,
     start: Any,
+    tolerance: Any,
     smooth: Any,
     rounds: Any,
 ) -> Any:
@@ -142,13 +144,13 @@ def learn(
     Return the reference profile (e3, e2, e1) that fits the boxes' photons best.
 
     Least squares by simultaneous iteration (Gilbert, J. Theor. Biol. 36, 105 (1972)), weighted with
-    variances of the smooth profile. Few rounds keep it even where images are too coarse to tell. It
-    may be negative in its tails: were it not, noise would add to them and all intensities be wrong
-    by a per cent.
+    variances of the smooth profile, and with the start's tolerance where few pixels look.
+    Few rounds keep it even where images are too coarse to tell. It may be negative in its tails:
+    were it not, noise would add to them and all intensities be wrong by a per cent.
     """
-    table = start.copy()
     for _ in range(rounds):
-        change, norm = np.zeros_like(table), np.zeros_like(table)
+        norm = 1 / tolerance**2
+        change = (start - table) * norm
         for row in range(len(size)):
             end = offset[row] + size[row, 0] * size[row, 1] * size[row, 2]
             box = (corner[row], size[row], xyz[row], jacobian[row])
@@ -165,9 +167,7 @@ def learn(
             pull = (seen[at] - signal * model[at] - below) / variance * weight_of[row]
             cells = (per_image[row], radius, half_range, signal / scale)
             _hand_out(box, at, pull, weight_of[row] / variance, cells, change, norm)
-        for i in np.ndindex(table.shape):
-            if norm[i] > 0:
-                table[i] += change[i] / norm[i]
+        table = table + change / norm
         table /= table.sum()
     return table
 
