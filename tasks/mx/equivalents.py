@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,12 +62,12 @@ def space_group_of(symbol: str) -> gemmi.SpaceGroup:
     """
     import gemmi
 
-    found: gemmi.SpaceGroup | None = gemmi.find_spacegroup_by_name(symbol)
-    if found is None:
+    try:
+        return gemmi.SpaceGroup(symbol)
+    except ValueError as error:
         raise DataError(
             f"{symbol!r} is not the symbol of a space group; write it like 'P 21 21 21'"
-        )
-    return cast("gemmi.SpaceGroup", found)
+        ) from error
 
 
 def equivalents(hkl: NDArray[Any], space_group: str) -> Equivalents:

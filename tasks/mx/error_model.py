@@ -26,6 +26,8 @@ _FEWEST = 100
 """Deviates from which two parameters can be told."""
 _LEAST_VARIANCE = 0.25
 """Part of sigma² that stays whatever the group's mean is."""
+_A_SPREAD, _B_USUAL, _B_SPREAD = 0.5, 0.03, 0.7
+"""Prior of ln a and ln b: weak data do not tell b, and no instrument has an infinite ISa."""
 _CLIP = 4.0
 """Deviates beyond which a robust width does not listen."""
 
@@ -159,13 +161,13 @@ def fit_error_model(
     systematic = expected[used] ** 2
 
     def unlikely(logarithms: F) -> float:
-        a, b = np.exp(logarithms).tolist()
+        a, b = float(np.exp(logarithms[0])), float(np.exp(logarithms[1]))
         model = a**2 * (own + b**2 * systematic)
         ratio = np.minimum(left / model, _CLIP**2)
-        return float(np.mean(np.log(model) + ratio)) + 1e-4 * float(logarithms[0] ** 2)
+        usual = ((np.log(a) / _A_SPREAD) ** 2 + (np.log(b / _B_USUAL) / _B_SPREAD) ** 2) / len(own)
+        return float(np.mean(np.log(model) + ratio) + usual)
 
     first: Any = np.log([start.a, max(start.b, 0.01)])
-
     found = optimise.minimize(unlikely, first, method="Nelder-Mead")
     a, b = np.exp(np.asarray(found.x, dtype=np.float64)).tolist()
     model = replace(start, a=a, b=b)

@@ -89,13 +89,18 @@ class Scaled:
 
 @dataclass(frozen=True)
 class _Problem:
-    """What all steps share: observations, how they are grouped, their rows, priors."""
+    """
+    What all steps share: observations, how they are grouped, their rows, priors.
+
+    `together` has Friedel mates in one group, where `groups` has them apart.
+    """
 
     seen: Observations
     groups: Groups
     rows: Design
     usable: Bools
     prior: F
+    together: Groups | None
 
     def mean(self, g: F, variance: F, kept: Bools) -> F:
         """Return the weighted mean of each observation's group, (n,); NaN where none is kept."""
@@ -169,7 +174,8 @@ def scale(
     groups = groups_of(symmetry.groups(anomalous), (2 if anomalous else 1) * len(symmetry.hkl))
     model = scale_model(observations, rotations, absorption=absorption, crystals=crystals)
     rows = design(model, observations, crystals)
-    problem = _Problem(observations, groups, rows, usable, prior(model))
+    together = groups_of(symmetry.of, len(symmetry.hkl)) if anomalous else None
+    problem = _Problem(observations, groups, rows, usable, prior(model), together)
     state = _start(problem, model.values)
     for _ in range(_ROUNDS):
         state = _refit(problem, _judge(problem, state, threshold))
@@ -239,7 +245,15 @@ def _at(problem: _Problem, state: _State, values: F) -> _State:
 def _judge(problem: _Problem, state: _State, threshold: float) -> _State:
     """Look for outliers and fit the error model to the rest."""
     seen, groups = problem.seen, problem.groups
-    kept = keep(groups, seen.intensity, state.g, state.variance, problem.usable, threshold)
+    kept = keep(
+        groups,
+        seen.intensity,
+        state.g,
+        state.variance,
+        problem.usable,
+        threshold,
+        problem.together,
+    )
     slopes = counting_slopes(groups, seen, state.g * state.mean, kept)
     start = replace(state.errors, slopes=slopes)
     errors = fit_error_model(groups, seen, state.g, state.mean, kept, start)

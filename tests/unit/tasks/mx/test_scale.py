@@ -106,6 +106,17 @@ def test_isa_comes_back(b, strength):
     assert found.errors.isa == pytest.approx(1 / b, rel=0.08)
 
 
+def test_weak_data_do_not_tell_isa_but_it_stays_reasonable():
+    assert 10 < scaled(**WEAK).errors.isa < 100
+
+
+def test_outliers_among_friedel_mates_apart_are_found():
+    found = truth(outliers=0.01, images=400, anomalous=0.05, seed=9)
+    result = scale(found.observations, [found.crystal], found.rotations, anomalous=True)
+    assert (result.kept & found.outlier).sum() < 0.1 * found.outlier.sum()
+    assert (~result.kept & ~found.outlier).sum() < 1e-3 * len(result.kept)
+
+
 def test_sigmas_that_are_too_small_are_told():
     found = scaled(a=1.4)
     assert found.errors.a == pytest.approx(1.4, rel=0.05)
