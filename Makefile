@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(VENV)/uv/bin/uv
 READY := $(VENV)/.ready
+STRUCTURE_READY := $(VENV)/.structure-ready
 BENCH := .bench-venv
 BENCH_READY := $(BENCH)/.ready
 BROWSER := .browser-venv
@@ -15,7 +16,7 @@ export DAYSEYE_DATA ?= $(abspath ../shared/data)
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint unit system chaos chaos-long validate browser benchmark format lock clean
+.PHONY: help setup structure demo up test lint unit system chaos chaos-long validate browser benchmark format lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +39,14 @@ $(READY): $(UV) requirements.lock pyproject.toml
 	@$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $@
+
+$(STRUCTURE_READY): $(READY) requirements-mx-structure.lock requirements-monomers.lock
+	@echo "Adding what structures need ..."
+	@$(UV) pip install --quiet --require-hashes --python $(BIN)/python \
+	  -r requirements-mx-structure.lock -r requirements-monomers.lock
+	@touch $@
+
+structure: $(STRUCTURE_READY) ## Add what solving structures needs: servalcat, cctbx, a monomer library
 
 demo: $(READY) ## Start everything, let a simulated beamline drop scans, watch them reduce (ARGS=--exit ends)
 	@$(BIN)/dayseye demo $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,14 @@ def space_groups_like(space_group: str) -> tuple[str, ...]:
         if each.is_sohncke() and _rotations_and_centring(each) == wanted
     }
     return tuple(_without_equals(list(found)))
+
+
+def groups_to_try(observed: Observed, space_groups: Sequence[str]) -> tuple[str, ...]:
+    """Return the given space groups as gemmi names them, or all that the data leave open."""
+    import gemmi
+
+    named = tuple(gemmi.SpaceGroup(each).xhm() for each in space_groups)
+    return named or space_groups_like(observed.space_group)
 
 
 def indexings(observed: Observed, obliquity_deg: float = 3.0) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from tasks.mx.structure.result import (
     StructureResult,
     StructureSettings,
 )
+from tasks.mx.structure.sequences import clean_sequence
 from tasks.mx.structure.solve import Solution, place_model
 from tasks.mx.structure.trimming import trim
 
@@ -73,7 +74,10 @@ def solve_structure(
     trimmed = trim(read_model(model.path), model.path, settings.plddt)
     solution = place_as_it_stands(observed, trimmed.structure, space_groups, settings)
     if solution is None:
-        solution = place_model(observed, trimmed.structure[0], space_groups, settings, progress)
+        residues = len(clean_sequence(source.sequence))
+        solution = place_model(
+            observed, trimmed.structure[0], space_groups, settings, progress, residues
+        )
     observed, notes = _with_flags(observed.reindexed(solution.reindex))
     group = solution.placement.space_group
     built = placed_structure(trimmed.structure, solution.transform, solution.placement, observed)

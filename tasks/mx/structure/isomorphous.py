@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.mx.structure.candidates import indexings, space_groups_like
+from tasks.mx.structure.candidates import groups_to_try, indexings
 from tasks.mx.structure.observed import Cell, Observed, normalise
 from tasks.mx.structure.packing import clashes
 from tasks.mx.structure.placement import Molecule, Placement
@@ -51,7 +51,7 @@ def place_as_it_stands(
         None if the crystal forms differ or no indexing stands out: then it must be searched.
     """
     settings = settings or StructureSettings()
-    groups = tuple(space_groups) or space_groups_like(observed.space_group)
+    groups = groups_to_try(observed, space_groups)
     group = _same_form(observed, structure, groups)
     if group is None:
         return None

@@ -17,9 +17,9 @@ from tasks.errors import DataError
 from tasks.mx.structure.candidates import (
     axes_turn,
     copies_expected,
+    groups_to_try,
     indexings,
     mass_of,
-    space_groups_like,
 )
 from tasks.mx.structure.observed import Normalised, Observed, normalise
 from tasks.mx.structure.packing import clashes
@@ -32,6 +32,7 @@ from tasks.mx.structure.translation import Place, search_translation
 
 SURE_GAIN = 60.0  # LLG of a right solution (R. D. Oeffner et al., Acta Cryst. D74, 245 (2018))
 _STANDS_OUT = 1.5  # times the gain of the best that is something else
+_RESIDUE = 110.0  # daltons, of an amino acid on average
 _OVERLAP = 0.10  # of the residues
 _ORIENTATIONS = (12, 60)  # tried first, and if nothing stands out
 _REFINED = 3  # places in each space group
@@ -74,6 +75,7 @@ def place_model(
     space_groups: Sequence[str] = (),
     settings: StructureSettings | None = None,
     progress: Progress = lambda sentence: None,
+    residues: int = 0,
 ) -> Solution:
     """
     Find orientation, place and space group.
@@ -90,6 +92,8 @@ def place_model(
         Resolution and number of copies.
     progress
         Told what is being done.
+    residues
+        Of the whole molecule, where the model is a part of it; 0 if not known.
 
     Raises
     ------
@@ -97,8 +101,9 @@ def place_model(
         Nothing stands out, or there is no room for the model.
     """
     settings = settings or StructureSettings()
-    groups = tuple(space_groups) or space_groups_like(observed.space_group)
-    copies = settings.copies or copies_expected(mass_of(model), observed.cell, groups[0])
+    groups = groups_to_try(observed, space_groups)
+    whole = max(mass_of(model), _RESIDUE * residues)
+    copies = settings.copies or copies_expected(whole, observed.cell, groups[0])
     data = normalise(observed, max(settings.d_min, finest(model)))
     transform = transform_of(model, data.d_min)
     progress("looking for the orientation of the model")
