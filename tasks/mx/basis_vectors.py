@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.io.diffraction import F
+from tasks.mx.matrices import from_scipy
 
 _SIDE = 192  # of the cube that is transformed
 _PEAKS = 120  # taken from the cube
@@ -126,14 +127,15 @@ def _phase_error(points: F, groups: NDArray[Any], vector: F, phased: bool) -> F:
     if not phased:
         wave = np.exp(2j * np.pi * orders)
         count = int(groups.max()) + 1
-        total = np.bincount(groups, wave.real, count) + 1j * np.bincount(groups, wave.imag, count)
-        orders = orders - np.angle(total)[groups] / (2 * np.pi)
+        real = np.bincount(groups, np.real(wave), count)
+        imaginary = np.bincount(groups, np.imag(wave), count)
+        orders = orders - np.arctan2(imaginary, real)[groups] / (2 * np.pi)
     return np.asarray(orders - np.round(orders), dtype=np.float64)
 
 
-def _periodogram(points: F, groups: NDArray[Any], edge: float, phased: bool) -> F:
+def _periodogram(points: F, groups: NDArray[Any], edge: float, phased: bool) -> NDArray[np.float32]:
     """Return the transform on half a cube, (side, side, side/2 + 1)."""
-    from scipy.fft import rfftn
+    rfftn: Any = from_scipy("fft").rfftn
 
     total = np.zeros((_SIDE, _SIDE, _SIDE // 2 + 1), dtype=np.float32)
     for group in np.unique(groups):
@@ -144,10 +146,10 @@ def _periodogram(points: F, groups: NDArray[Any], edge: float, phased: bool) -> 
         np.add.at(grid, tuple(cells.T), weight.astype(np.float32))
         wave = rfftn(grid, overwrite_x=True)
         total += wave.real if phased else np.abs(wave) ** 2
-    return np.asarray(total)
+    return total
 
 
-def _peaks(cube: F, edge: float, shortest: float, longest: float) -> F:
+def _peaks(cube: NDArray[np.float32], edge: float, shortest: float, longest: float) -> F:
     """Return the vectors of the cube's highest peaks, (n, 3), in Angstrom."""
     step = 1 / (2 * edge)
     axis = np.fft.fftfreq(_SIDE, 1 / _SIDE) * step

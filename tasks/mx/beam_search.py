@@ -1,8 +1,8 @@
 """Search for the beam centre with the periods of the lattice.
 
 The periods are found first in a way that does not need the beam centre (`basis_vectors` with
-groups); then the detector is moved until the points stand on the planes that belong to them. Sauter,
-Grosse-Kunstleve & Adams, J. Appl. Cryst. 37, 399 (2004).
+groups); then the detector is moved until the points stand on the planes that belong to them.
+Sauter, Grosse-Kunstleve & Adams, J. Appl. Cryst. 37, 399 (2004).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tasks.io.diffraction import F, Geometry
 from tasks.mx.basis_vectors import basis_vectors
 from tasks.mx.geometry import reciprocal_points
+from tasks.mx.matrices import lengths
 
 FARTHEST = 4.0  # mm
 _GROUPS = 8
@@ -68,9 +69,10 @@ def search_shifts(
         return []
     pitch = 0.25 / (steepest * float(np.linalg.norm(found.vectors, axis=1).max()))
     pitch = float(np.clip(pitch, FARTHEST / 40, 0.4))
-    axis = np.arange(-np.ceil(FARTHEST / pitch), np.ceil(FARTHEST / pitch) + 1) * pitch
+    half = int(np.ceil(FARTHEST / pitch))
+    axis = np.asarray(np.arange(-half, half + 1) * pitch, dtype=np.float64)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
-    grid = grid[np.linalg.norm(grid, axis=1) <= FARTHEST + 0.01]
+    grid = np.asarray(grid[lengths(grid) <= FARTHEST + 0.01], dtype=np.float64)
     rough = _maxima(grid, _fit(points, slopes, found.vectors, grid), max(0.3, 1.5 * pitch), keep)
     offsets = np.stack(np.meshgrid(*[np.linspace(-1, 1, 11)] * 2), axis=-1).reshape(-1, 2) * pitch
     fine: list[Shift] = []
@@ -99,7 +101,7 @@ def _slopes(xyz: F, geometry: Geometry, points: F) -> F:
 
 
 def _groups(xyz: Sequence[F], geometries: Sequence[Geometry], width: float) -> NDArray[np.int64]:
-    """Number short ranges of rotation that have many spots; -1 for what is in none."""
+    """Give short ranges of rotation with many spots a number; -1 to what is in none."""
     width = float(np.clip(width, 2.0, 12.0))
     labels: list[NDArray[np.int64]] = []
     first = 0

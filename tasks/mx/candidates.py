@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tasks.io.diffraction import F
 from tasks.mx.basis_vectors import Vectors
 from tasks.mx.lattice_score import Score, assign, fit, score
+from tasks.mx.matrices import inverse, lengths, svd
 from tasks.mx.reduction import Cell, buerger, direct_of, unlikeness
 
 Candidate = tuple[F, Score]
@@ -46,7 +47,9 @@ def combine(points: F, vectors: Vectors, reach: float) -> list[Candidate]:
     orders = near @ found.T
     fits = (np.abs(orders - np.round(orders)) < _FIT).astype(np.float32)
     sizes = np.linalg.norm(found, axis=1)
-    rows, counts, volumes = [], [], []
+    rows: list[NDArray[np.intp]] = []
+    counts: list[F] = []
+    volumes: list[F] = []
     for i in range(len(found) - 2):
         count = (fits[:, i : i + 1] * fits).T @ fits
         volume = np.abs(np.cross(found[:, None], found[None]) @ found[i])
@@ -92,10 +95,10 @@ def combine_known(points: F, vectors: Vectors, reach: float, cell: F) -> list[Ca
                 turned = reduced @ _turn(known[[u, v]], found[[i, j]]).T
                 placed.append((_count(near, turned), turned))
     placed.sort(key=lambda each: -each[0])
-    tried = [np.linalg.inv(to_reduced) @ axes for _, axes in placed[:_TRIED]]
-    scored = [_settle(points, np.linalg.inv(axes), reach) for axes in tried]
+    tried = [inverse(to_reduced) @ axes for _, axes in placed[:_TRIED]]
+    scored = [_settle(points, inverse(axes), reach) for axes in tried]
     # what drifted away from the known cell is no candidate
-    good = [each for each in scored if unlikeness(np.linalg.inv(each[0]), cell) < 2 * _KNOWN]
+    good = [each for each in scored if unlikeness(inverse(each[0]), cell) < 2 * _KNOWN]
     return sorted(good, key=lambda each: -each[1].gain)
 
 
@@ -122,8 +125,8 @@ def multiples(
         step = _coarser(points, a_matrix) or _finer(points, a_matrix, found)
         if step is None:
             break
-        changed = np.linalg.inv(buerger(np.linalg.inv(fit(points, step[0])))[0])
-        if longest is not None and np.linalg.norm(np.linalg.inv(changed), axis=1).max() > longest:
+        changed = inverse(buerger(inverse(fit(points, step[0])))[0])
+        if longest is not None and np.linalg.norm(inverse(changed), axis=1).max() > longest:
             break
         a_matrix, why = changed, step[1]
         found = score(points, a_matrix)
@@ -147,18 +150,17 @@ def _coarser(points: F, a_matrix: F) -> tuple[F, str] | None:
 
 def _finer(points: F, a_matrix: F, found: Score) -> tuple[F, str] | None:
     """Return a reciprocal lattice with more points (a larger cell) if spots lie on them."""
-    exact = points @ np.linalg.inv(a_matrix).T
+    exact = points @ inverse(a_matrix).T
     off = exact - np.round(exact)
     lost = np.abs(off).max(axis=1) > 0.12
-    tolerance = np.clip(3 * found.spread / np.linalg.norm(a_matrix, axis=0), 0.02, 0.08)
+    tolerance: F = np.minimum(np.maximum(3 * found.spread / lengths(a_matrix.T), 0.02), 0.08)
     best: tuple[float, F, str] | None = None
     for prime in (2, 3):
         for row in _rows(prime):
             counted = 0
             for step in range(1, prime):
-                fraction = step * row / prime
-                apart = off - fraction
-                apart = apart - np.round(apart)
+                apart = off - np.asarray(step * row / prime, dtype=np.float64)
+                apart = np.asarray(apart - np.round(apart), dtype=np.float64)
                 counted += int(((np.abs(apart) < tolerance).all(axis=1) & lost).sum())
             chance = (prime - 1) * float(np.prod(2 * tolerance)) * float(lost.sum())
             enough = max(_CLEAR, 0.03 * len(points), chance + 6 * np.sqrt(chance) + 3)
@@ -212,17 +214,15 @@ def _chosen(rows: NDArray[np.intp], counts: F, volumes: F) -> NDArray[np.intp]:
 
 def _best(points: F, axes: list[F], reach: float) -> list[Candidate]:
     rough = [
-        (score(points[np.linalg.norm(points, axis=1) <= reach], np.linalg.inv(each)), each)
+        (score(points[np.linalg.norm(points, axis=1) <= reach], inverse(each)), each)
         for each in axes
     ]
     rough.sort(key=lambda each: -each[0].gain)
     settled: list[Candidate] = []
     for _, each in rough[: _TRIED // 2]:
         reduced, _ = buerger(each)
-        found, how = _settle(points, np.linalg.inv(reduced), reach)
-        if all(
-            unlikeness(np.linalg.inv(found), np.linalg.inv(other)) > 0.005 for other, _ in settled
-        ):
+        found, how = _settle(points, inverse(reduced), reach)
+        if all(unlikeness(inverse(found), inverse(other)) > 0.005 for other, _ in settled):
             settled.append((found, how))
     return sorted(settled, key=lambda each: -each[1].gain)
 
@@ -238,7 +238,7 @@ def _turn(known: F, found: F) -> F:
     other = np.vstack([found / np.linalg.norm(found, axis=1)[:, None], [np.cross(*found)]])
     one[2] /= np.linalg.norm(one[2])
     other[2] /= np.linalg.norm(other[2])
-    left, _, right = np.linalg.svd(other.T @ one)
+    left, _, right = svd(other.T @ one)
     return left @ np.diag([1, 1, np.sign(np.linalg.det(left @ right))]) @ right
 
 

@@ -21,6 +21,7 @@ from tasks.mx.candidates import Candidate, combine, combine_known, known_axes, m
 from tasks.mx.crystal import Crystal
 from tasks.mx.geometry import beam_centre, reciprocal_points
 from tasks.mx.lattice_score import Score, assign, score
+from tasks.mx.matrices import inverse
 from tasks.mx.reduction import Cell, buerger, described, direct_of, matching
 from tasks.mx.refine import Refined, refine_together
 from tasks.mx.reflections import Ints, Spots
@@ -124,7 +125,8 @@ def index_together(
     Returns
     -------
     tuple of Indexed
-        One per sweep; their crystals have one cell and nearly one orientation. See `index` for the parameters and errors.
+        One per sweep; their crystals have one cell and nearly one orientation. See `index` for
+        the parameters and errors.
     """
     work = _Search.of(spots, geometries, cell, space_group)
     everything = np.concatenate(
@@ -191,8 +193,8 @@ class _Search:
         count = sum(len(each) for each in spots)
         if count < _FEWEST:
             raise NotIndexed(
-                f"Only {count} spots were found, {_FEWEST} are needed to index. Look at the images: "
-                "is the crystal in the beam, is it a crystal, was the exposure long enough?"
+                f"Only {count} spots were found, {_FEWEST} are needed to index. Look at the "
+                "images: is the crystal in the beam, is it a crystal, was the exposure long enough?"
             )
         rows = [
             for_search(part, reciprocal_points(at, part.xyz), _MOST // len(spots))
@@ -267,9 +269,10 @@ class _Search:
     def polish(self, geometries: Sequence[Geometry], candidate: Candidate) -> _Solution | None:
         """Refine a lattice and the geometry, index again; None if it does not hold."""
         a_matrix, how = candidate
-        now = list(geometries)
+        now: list[Geometry] = list(geometries)
         refined: tuple[Refined, ...] = ()
         hkl: list[Ints] = []
+        why = ""
         for _ in range(3):
             if not _holds(how, len(self.points(now))):
                 return None
@@ -296,9 +299,7 @@ class _Search:
             or max(each.rmsd[:2].max() for each in refined) > _RMSD
         ):
             return None
-        known = self.known is not None and (
-            matching(np.linalg.inv(a_matrix), self.known)[1] < _ALIKE
-        )
+        known = self.known is not None and (matching(inverse(a_matrix), self.known)[1] < _ALIKE)
         return _Solution(refined, hkl, how, known, why, len(self.points(now)))
 
     def finish(self, best: _Solution) -> tuple[Indexed, ...]:
@@ -347,8 +348,8 @@ class _Search:
         a_matrix = best.refined[0].crystal.a_matrix
         said = (best.why,) if best.why else ()
         if self.known is None or self.cell is None:
-            return Crystal(np.linalg.inv(buerger(np.linalg.inv(a_matrix))[0])), said
-        direct = np.linalg.inv(a_matrix)
+            return Crystal(inverse(buerger(inverse(a_matrix))[0])), said
+        direct = inverse(a_matrix)
         matrix, strain = matching(direct, self.known)
         if strain >= _ALIKE:
             reduced, _ = buerger(direct)
@@ -356,11 +357,11 @@ class _Search:
                 f"The spots follow a cell of {described(reduced)}, which is not the known one of "
                 f"{described(self.cell)}: is it the right sample?"
             )
-            return Crystal(np.linalg.inv(reduced)), (*said, words)
-        to_primitive = self.known @ np.linalg.inv(direct_of(self.cell))
-        named = np.linalg.inv(to_primitive) @ matrix @ direct
+            return Crystal(inverse(reduced)), (*said, words)
+        to_primitive = self.known @ inverse(direct_of(self.cell))
+        named = inverse(to_primitive) @ matrix @ direct
         words = f"The axes are those of the known cell, which differs by {strain:.2%}."
-        return Crystal(np.linalg.inv(named), self.space_group or "P 1"), (*said, words)
+        return Crystal(inverse(named), self.space_group or "P 1"), (*said, words)
 
     def why_not(self) -> str:
         """Return the sentence for spots that no lattice explains."""
@@ -372,7 +373,7 @@ class _Search:
         sentences = [f"Not indexed: no lattice explains the {count} spots."]
         if ringed > 0.3 * count:
             sentences.append(
-                f"{ringed / count:.0%} of them lie on rings: ice, or a powder rather than a crystal."
+                f"{ringed / count:.0%} of them lie on rings: ice, or a powder and no crystal."
             )
         sentences += [f"Tried {words}." for words in self.tried]
         sentences.append(f"The beam centre was searched within {FARTHEST:.0f} mm.")

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.errors import DataError
 from tasks.io.diffraction import F, Geometry
 from tasks.mx.crystal import Crystal
+from tasks.mx.matrices import cholesky, inverse, svd
 from tasks.mx.reduction import buerger, primitive, unimodular
 from tasks.mx.refine import Refined, refine_together
 from tasks.mx.reflections import Ints, Spots
@@ -104,7 +106,7 @@ def lattices(
     ready = [
         Lattice(
             bravais,
-            Crystal(np.linalg.inv(axes), SPACE_GROUPS[bravais]),
+            Crystal(inverse(axes), SPACE_GROUPS[bravais]),
             change,
             misfit,
             np.full(3, np.nan),
@@ -144,7 +146,7 @@ def _symmetries(reduced: F, tolerance_deg: float) -> list[tuple[float, F]]:
             groups[key] = (misfit, group)
             for other, rotation in folds:
                 if rotation.astype(np.int8).tobytes() not in key:
-                    larger = _closure([*group, rotation])
+                    larger = _closure([*list(group), rotation])
                     if larger is not None:
                         grown.append((max(misfit, other), larger))
         fresh = grown
@@ -171,7 +173,7 @@ def _le_page(direct: F, rotation: F) -> float:
     axis = np.real(vectors[:, np.argmax(np.real(values))])
     values, vectors = np.linalg.eig(rotation.T)
     plane = np.real(vectors[:, np.argmax(np.real(values))])
-    along, normal = axis @ direct, plane @ np.linalg.inv(direct).T
+    along, normal = axis @ direct, plane @ inverse(direct).T
     sine = np.linalg.norm(np.cross(along, normal))
     return float(np.degrees(np.arctan2(sine, abs(along @ normal))))
 
@@ -179,7 +181,7 @@ def _le_page(direct: F, rotation: F) -> float:
 def _closure(generators: list[F]) -> F | None:
     """Return the group that rotations generate; None if there is no finite one."""
     found = {np.eye(3, dtype=np.int64).tobytes(): np.eye(3, dtype=np.int64)}
-    fresh = list(found.values())
+    fresh: list[NDArray[np.int64]] = list(found.values())
     steps = [each.astype(np.int64) for each in generators]
     while fresh:
         products = [one @ step for one in fresh for step in steps]
@@ -197,8 +199,8 @@ def _ideal(direct: F, rotations: F) -> F:
     """Return the axes, changed as little as needed to have the symmetry, rows."""
     metric = direct @ direct.T
     mean = np.mean([each.T @ metric @ each for each in rotations], axis=0)
-    lower = np.linalg.cholesky(mean)
-    left, _, right = np.linalg.svd(np.linalg.inv(lower) @ direct)
+    lower = cholesky(mean)
+    left, _, right = svd(inverse(lower) @ direct)
     return lower @ left @ right
 
 

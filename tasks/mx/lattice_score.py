@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.io.diffraction import F
+from tasks.mx.matrices import inverse
 
 _ROUNDS = 12
 _NEAR = 0.3  # of the distance between lattice points, that an indexed spot may be off
@@ -52,7 +53,7 @@ def score(points: F, a_matrix: F) -> Score:
     """
     length = np.linalg.norm(points, axis=1)
     grows = (0.5 + 0.5 * length / max(float(np.median(length)), 1e-9)) ** 2
-    hkl = points @ np.linalg.inv(a_matrix).T
+    hkl = points @ inverse(a_matrix).T
     off = hkl - np.round(hkl)
     squared = ((off @ a_matrix.T) ** 2).sum(axis=1)
     cell = abs(float(np.linalg.det(a_matrix)))
@@ -122,7 +123,7 @@ def assign(points: F, a_matrix: F, near: float = _NEAR) -> tuple[F, NDArray[np.b
     close : numpy.ndarray
         Which ones are near enough, (n,); never (0, 0, 0).
     """
-    exact = points @ np.linalg.inv(a_matrix).T
+    exact = points @ inverse(a_matrix).T
     hkl = np.round(exact)
     close = (np.abs(exact - hkl).max(axis=1) < near) & (hkl != 0).any(axis=1)
     return hkl, close

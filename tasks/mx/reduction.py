@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from tasks.io.diffraction import F
 from tasks.mx.crystal import cell_of
+from tasks.mx.matrices import cholesky, inverse
 
 Cell = tuple[float, float, float, float, float, float]
 
@@ -65,7 +67,7 @@ def direct_of(cell: Cell) -> F:
 def unlikeness(direct: F, reference: F) -> float:
     """Return how far two sets of axes differ in shape: the largest strain that relates them."""
     one, other = direct @ direct.T, reference @ reference.T
-    lower = np.linalg.inv(np.linalg.cholesky(other))
+    lower = inverse(cholesky(other))
     stretched = np.linalg.eigvalsh(lower @ one @ lower.T)
     return float(np.max(np.abs(np.sqrt(np.maximum(stretched, 0.0)) - 1)))
 
@@ -98,7 +100,7 @@ def matching(direct: F, reference: F) -> tuple[F, float]:
         apart = unlikeness(matrices[number] @ found, wanted)
         if apart < strain - 1e-6:
             best, strain = matrices[number], apart
-    matrix = np.linalg.inv(to_wanted) @ best @ to_found
+    matrix = inverse(to_wanted) @ best @ to_found
     return np.round(matrix), strain
 
 
@@ -124,7 +126,7 @@ def primitive(space_group: str) -> F:
     """
     import gemmi
 
-    found = gemmi.find_spacegroup_by_name(space_group)
+    found: Any = gemmi.find_spacegroup_by_name(space_group)
     if found is None:
         raise ValueError(f"{space_group!r} is no space group")
     translations = np.array(found.operations().cen_ops) / gemmi.Op.DEN

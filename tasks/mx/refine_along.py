@@ -13,6 +13,7 @@ import numpy as np
 
 from tasks.io.diffraction import F
 from tasks.mx.centroid import centroids
+from tasks.mx.matrices import from_scipy
 from tasks.mx.refine_parameters import small_rotations, strains_of
 from tasks.mx.reflections import Ints, Spots
 
@@ -98,10 +99,10 @@ class _Model:
 
     def basis(self, z: F) -> F:
         """Return the splines' values, (n, splines)."""
-        from scipy.interpolate import BSpline
+        spline = from_scipy("interpolate").BSpline
 
         inside = np.clip(z, self.knots[0], self.knots[-1])
-        return np.asarray(BSpline.design_matrix(inside, self.knots, 3).toarray())
+        return np.asarray(spline.design_matrix(inside, self.knots, 3).toarray())
 
     def a_matrices(self, values: F) -> F:
         """Return A for the parameters at some points of the sweep, (n, 3, 3)."""
@@ -143,4 +144,5 @@ class _Model:
             gradient[:, number] += rough @ values[:, number] / expected**2
         matrix = normal.reshape(splines * count, -1)
         matrix = matrix + np.diag(1e-9 * np.diag(matrix))
-        return np.linalg.solve(matrix, gradient.ravel()).reshape(splines, count)
+        solved = np.asarray(np.linalg.solve(matrix, gradient.ravel()), dtype=np.float64)
+        return solved.reshape(splines, count)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from tasks.io.diffraction import Detector, F, Geometry, Goniometer
 from tasks.mx.crystal import Crystal
 from tasks.mx.geometry import beam_centre, rotation_matrix
+from tasks.mx.matrices import cholesky, inverse, svd
 
 _TILT = 0.01  # rad, how far a detector may be tilted unnoticed
 _DIRECTION = 0.0005  # rad, of the beam and the scan axis
@@ -152,7 +154,7 @@ def rotations_of(space_group: str) -> F:
     """
     import gemmi
 
-    found = gemmi.find_spacegroup_by_name(space_group)
+    found: Any = gemmi.find_spacegroup_by_name(space_group)
     if found is None:
         raise ValueError(f"{space_group!r} is no space group")
     operations = found.operations()
@@ -164,17 +166,16 @@ def symmetrised(crystal: Crystal) -> Crystal:
     rotations = rotations_of(crystal.space_group)
     metric = crystal.a_matrix.T @ crystal.a_matrix
     mean = np.mean([each @ metric @ each.T for each in rotations], axis=0)
-    cell = np.linalg.cholesky(mean).T
-    left, _, right = np.linalg.svd(crystal.a_matrix @ np.linalg.inv(cell))
+    cell = cholesky(mean).T
+    left, _, right = svd(crystal.a_matrix @ inverse(cell))
     return replace(crystal, a_matrix=left @ right @ cell)
 
 
 def strains_of(crystal: Crystal) -> F:
     """Return the basis of the strains that keep the crystal's symmetry, (k, 3, 3)."""
-    inverse = np.linalg.inv(crystal.a_matrix)
+    back = inverse(crystal.a_matrix)
     turns = [
-        crystal.a_matrix @ np.linalg.inv(each).T @ inverse
-        for each in rotations_of(crystal.space_group)
+        crystal.a_matrix @ inverse(each).T @ back for each in rotations_of(crystal.space_group)
     ]
     pairs = [(0, 0), (1, 1), (2, 2), *pairwise(range(3)), (0, 2)]
     images: list[F] = []
@@ -182,7 +183,7 @@ def strains_of(crystal: Crystal) -> F:
         unit = np.zeros((3, 3))
         unit[first, second] = unit[second, first] = 1.0
         images.append(np.mean([turn @ unit @ turn.T for turn in turns], axis=0).ravel())
-    _, sizes, rows = np.linalg.svd(np.array(images))
+    _, sizes, rows = svd(np.array(images))
     return np.array(
         [row.reshape(3, 3) for row, size in zip(rows, sizes, strict=False) if size > 0.1]
     )
@@ -205,9 +206,10 @@ def _expected(name: str, distance: float) -> float:
 def _across(direction: F) -> tuple[F, F]:
     """Return two unit vectors across a direction and each other."""
     other = np.eye(3)[int(np.argmin(np.abs(direction)))]
-    first = np.cross(direction, other)
-    first = first / np.linalg.norm(first)
-    return first, np.cross(direction, first) / np.linalg.norm(direction)
+    first = np.asarray(np.cross(direction, other), dtype=np.float64)
+    first = first / float(np.linalg.norm(first))
+    second = np.asarray(np.cross(direction, first), dtype=np.float64)
+    return first, second / float(np.linalg.norm(second))
 
 
 def _move(geometry: Geometry, at: dict[str, float]) -> Detector:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.io.diffraction import F
+from tasks.mx.matrices import from_scipy
 from tasks.mx.reflections import Spots
 
 Mask = NDArray[np.bool_]
@@ -30,7 +31,7 @@ def crowded(points: F) -> Mask:
     numpy.ndarray
         (n,).
     """
-    from scipy.ndimage import median_filter
+    median_filter = from_scipy("ndimage").median_filter
 
     length = np.linalg.norm(points, axis=1)
     bins = (length / _RING).astype(int)
@@ -53,8 +54,8 @@ def for_search(spots: Spots, points: F, most: int) -> NDArray[np.intp]:
     if len(rows) <= most:
         return rows
     z = spots.xyz[rows, 2]
-    edges = np.linspace(z.min(), z.max() + 1e-6, _SECTIONS + 1)
-    section = np.searchsorted(edges, z, side="right") - 1
+    low, high = float(z.min()), float(z.max()) + 1e-6
+    section = ((z - low) / (high - low) * _SECTIONS).astype(int)
     chosen: list[NDArray[np.intp]] = []
     for number in range(_SECTIONS):
         own = rows[section == number]
@@ -71,9 +72,9 @@ def longest_axis(points: F) -> float:
     spots are missing. Give all spots, not a choice of them. The same reflection seen twice (closer
     than 1/1500 per Angstrom) does not count.
     """
-    from scipy.spatial import cKDTree
+    tree = from_scipy("spatial").cKDTree(points)
 
-    distance, _ = cKDTree(points).query(points, k=min(8, len(points)))
+    distance, _ = tree.query(points, k=min(8, len(points)))
     distance = np.where(distance > 1 / 1500, distance, np.inf).min(axis=1)
     finite = distance[np.isfinite(distance)]
     if len(finite) < 5:

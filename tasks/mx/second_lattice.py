@@ -8,6 +8,7 @@ import numpy as np
 
 from tasks.mx.crystal import Crystal
 from tasks.mx.index import Indexed, NotIndexed, index
+from tasks.mx.matrices import inverse, svd
 from tasks.mx.reduction import Cell, buerger, matching, primitive
 from tasks.mx.reflections import Spots
 
@@ -98,9 +99,9 @@ def _relation(one: Crystal, other: Crystal) -> tuple[bool, float]:
         return False, float("nan")
     turned = matrix @ second
     best = 180.0
-    highest = lattices(Crystal(np.linalg.inv(first)))[0]
+    highest = lattices(Crystal(inverse(first)))[0]
     for rotation in highest.rotations:
-        left, _, right = np.linalg.svd(np.linalg.inv(rotation @ turned) @ first)
+        left, _, right = svd(inverse(rotation @ turned) @ first)
         cosine = (float(np.trace(left @ right)) - 1) / 2
         best = min(best, float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))))
     return True, best

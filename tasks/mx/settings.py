@@ -1,8 +1,8 @@
 """Conventional axes of a lattice, and the axes of a reference.
 
 International Tables A: monoclinic with b unique and the beta nearest to 90 degrees (not acute), so
-I 2 where C 2 would be more oblique; orthorhombic a < b < c, C-centred where one face is; tetragonal,
-hexagonal and cubic by the axes of symmetry; rhombohedral in hexagonal axes, obverse.
+I 2 where C 2 would be more oblique; orthorhombic a < b < c, C-centred where one face is;
+tetragonal, hexagonal and cubic by the axes of symmetry; rhombohedral in hexagonal axes, obverse.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from tasks.errors import DataError
 from tasks.io.diffraction import F
 from tasks.mx.crystal import Crystal
+from tasks.mx.matrices import inverse, lengths
 from tasks.mx.reduction import Cell, buerger, described, direct_of, matching, primitive
 
 _REACH = 4  # of the multiples of reduced axes, among which conventional ones are looked for
@@ -51,7 +52,11 @@ def conventional(direct: F, rotations: F) -> tuple[F, str]:
         axes = [_axis(direct, w) for w, n in zip(rotations, orders, strict=True) if n == 4]
         matrix = _right(np.array(_distinct(axes)))
         return matrix, "c" + {1: "P", 2: "I", 4: "F"}[_size(matrix)]
-    main = rotations[orders.index(most)]
+    return _uniaxial(direct, rotations[orders.index(most)], most)
+
+
+def _uniaxial(direct: F, main: F, most: int) -> tuple[F, str]:
+    """Return tetragonal, hexagonal or rhombohedral axes, c along the main rotation."""
     c = _axis(direct, main)
     plane = _across(direct, main)
     if most == 4:
@@ -102,7 +107,7 @@ def to_reference_setting(
             f"the reference, {described(reference_cell)}: the lattices differ by {strain:.1%}. "
             "Check that the reference belongs to this crystal form."
         )
-    change = np.linalg.inv(to_primitive) @ turned @ primitive(crystal.space_group)
+    change = inverse(to_primitive) @ turned @ primitive(crystal.space_group)
     return crystal.change_basis(change, reference_space_group), change
 
 
@@ -162,7 +167,7 @@ def _across(direct: F, rotation: F) -> list[F]:
 def _vectors(direct: F) -> F:
     """Return lattice vectors by length, (n, 3)."""
     rows = _rows()
-    return rows[np.argsort(np.round(np.linalg.norm(rows @ direct, axis=1), 6), kind="stable")]
+    return rows[np.argsort(np.round(lengths(rows @ direct), 6), kind="stable")]
 
 
 @cache
@@ -202,8 +207,8 @@ def _distinct(rows: list[F]) -> list[F]:
 def _letter(matrix: F) -> str:
     """Return the centring of axes, from the lattice points within them."""
     size = _size(matrix)
-    inverse = np.linalg.inv(matrix)  # lattice points, in units of the axes
-    points = np.array(list(product(range(-2, 3), repeat=3))) @ inverse
+    # lattice points, in units of the axes
+    points = np.array(list(product(range(-2, 3), repeat=3))) @ inverse(matrix)
     inside = np.round(np.mod(points + 1e-6, 1.0), 3) % 1.0
     found = {tuple(float(value) for value in row) for row in inside}
     half = 0.5
