@@ -92,7 +92,7 @@ class Arrival:
     @property
     def name(self) -> str:
         """The name that people read: the scan of the path template, else the file's name."""
-        stem = self.path.name if self.path.is_dir() else self.path.stem
+        stem = self.path.name if self.path.is_dir() else self.path.stem.removesuffix("_master")
         name = self.facts.known.get("scan", stem)
         inner = self.entry.inner_path if self.entry else ""
         if "#" in inner:  # images of one sweep share what their names begin with

@@ -72,13 +72,15 @@ def _detector(run: Reduction, result: Result) -> str:
         shown = number + images.geometry.rotation.first_number
     placed = result.placed
     refined = placed.refined if placed is not None else None
+    spots = result.spotted.spots
+    seen = (spots.images[:, 0] <= number) & (number <= spots.images[:, 1])
     reflections = result.integrated.reflections if result.integrated is not None else None
     draw_detector(
         run.output("detector.png", "preview", PNG),
         image,
         mask,
         result.opened.geometry if refined is None else refined.geometry,
-        _on_image(result.spotted.spots.xyz, number),
+        spots.xyz[seen, :2],
         None if reflections is None else _on_image(reflections.xyz, number),
         title=f"{run.claim.dataset_name}   image {shown}",
     )
@@ -86,6 +88,6 @@ def _detector(run: Reduction, result: Result) -> str:
 
 
 def _on_image(xyz: Floats, number: int) -> Floats:
-    """Return fast and slow of what has its centre on an image."""
-    on = (xyz[:, 2] >= number) & (xyz[:, 2] < number + 1)
+    """Return fast and slow of what has its centre on an image, or within half of the next ones."""
+    on = np.abs(xyz[:, 2] - number - 0.5) < 1.0
     return xyz[on, :2]

@@ -17,8 +17,6 @@ from tests.system.spectra import (
     wait_until_settled,
 )
 
-GROUPS = ("P 41 21 2", "P 43 21 2")
-
 
 def sweep(name, crystal="P43212", images=60, **changes):
     plan = SweepPlan(name=name, crystal=CRYSTALS[crystal], rotation=Rotation(0.0, 1.0, images))
@@ -70,14 +68,15 @@ def test_a_sweep_is_seen_while_it_grows(platform, grown):
 def test_it_becomes_merged_data(platform, grown):
     verdict, metadata = result_of(platform, "growing")
     quality = verdict.quality
-    assert quality["space_group"] in GROUPS
-    assert set(quality["space_groups"].split(" or ")) == set(GROUPS)
+    assert "P 43 21 2" in quality["space_groups"].split(" or ")
     for name, true in zip("abc", CRYSTALS["P43212"].cell, strict=False):
         assert within(quality[name], true, 0.001)
     assert quality["cc_half"] > 0.99
     assert metadata["table_1"]["overall"]["completeness"] > 0.6
     assert "without a model" in metadata["structure"]
-    mtz = gemmi.read_mtz_file(str(file_of(platform, "diffraction", "growing", suffix="_merged.mtz")))
+    mtz = gemmi.read_mtz_file(
+        str(file_of(platform, "diffraction", "growing", suffix="_merged.mtz"))
+    )
     assert {"IMEAN", "SIGIMEAN", "F", "SIGF", "FreeR_flag"} <= set(mtz.column_labels())
     assert within(mtz.cell.a, CRYSTALS["P43212"].cell[0], 0.001)
     unmerged = file_of(platform, "diffraction", "growing", suffix="_unmerged.mtz")
@@ -87,14 +86,17 @@ def test_it_becomes_merged_data(platform, grown):
 def test_a_master_with_data_files_is_one_sweep(platform):
     land(platform, "orthorhombic", sweep("master", "P212121"), "dectris")
     wait_until_settled(platform, "master")
-    assert result_of(platform, "master")[0].quality["space_group"] == "P 21 21 21"
+    quality = result_of(platform, "master")[0].quality
+    assert "P 21 21 21" in quality["space_groups"].split(" or ")
+    assert within(quality["b"], CRYSTALS["P212121"].cell[1], 0.001)
 
 
 def test_an_aborted_sweep_goes_as_far_as_it_goes(platform):
     land(platform, "half", aborted(sweep("half_way")), "cbf")
     wait_until_settled(platform, "half_way")
     quality = result_of(platform, "half_way")[0].quality
-    assert (quality["images"], quality["space_group"] in GROUPS) == (40, True)
+    assert quality["images"] == 40
+    assert quality["cc_half"] > 0.99
 
 
 def test_an_empty_loop_ends_with_its_strip_chart_and_says_why(platform):
@@ -103,7 +105,9 @@ def test_an_empty_loop_ends_with_its_strip_chart_and_says_why(platform):
     verdict, metadata = result_of(platform, "loop")
     assert (verdict.verdict, verdict.quality["seen"]) == ("bad", "no spots")
     assert "Hardly any diffraction" in metadata["ends_at"]
-    assert file_of(platform, "diffraction", "loop", suffix="strip_chart.png").stat().st_size > 10_000
+    assert (
+        file_of(platform, "diffraction", "loop", suffix="strip_chart.png").stat().st_size > 10_000
+    )
 
 
 def test_images_that_are_cut_off_are_quarantined(platform):
