@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,7 +161,7 @@ def read_free_flags(path: Path) -> tuple[Ints, Ints]:
         mtz = gemmi.read_mtz_file(str(path))
     except (RuntimeError, OSError) as error:
         raise DataError(f"The reference {path} cannot be read as MTZ: {error}.") from error
-    column: gemmi.Mtz.Column | None = mtz.rfree_column()
+    column: Any = mtz.rfree_column()
     if column is None:
         raise DataError(
             f"The reference {path} has no column of free flags (columns: "

@@ -241,22 +241,22 @@ def _log_likelihoods(
     e2: F, sigma: F, spill: F, epsilon: NDArray[Any], centric: NDArray[np.bool_]
 ) -> tuple[F, F]:
     """
-    Log density of each intensity if it is present, for each mean of `_WEAK`, and if it is absent.
+    Log density of each intensity if it is present and if it is absent.
 
     Returns
     -------
     present : numpy.ndarray
-        (means, n).
+        For each mean of `_WEAK`, (means, n).
     absent : numpy.ndarray
-        (n,).
+        If neighbours spill nothing, and if they do, (2, n).
     """
     wide = np.hypot(sigma, 0.01)
     present = np.array(
         [np.log(wilson_density(e2, wide, mean * epsilon, centric)) for mean, _ in _WEAK]
     )
-    spread = np.hypot(wide, spill)
+    spread = np.array([wide, np.hypot(wide, spill)])
     normal = np.exp(-0.5 * (e2 / spread) ** 2) / (spread * np.sqrt(2 * np.pi))
-    stray = wilson_density(e2, spread, 0.3 * epsilon, centric)
+    stray = wilson_density(e2, spread[1], 0.3 * epsilon, centric)
     return present, np.log((1 - _STRAY) * normal + _STRAY * stray)
 
 
@@ -307,8 +307,8 @@ def _weigh(absent: NDArray[np.bool_], present: F, gone: F) -> F:
     for number in range(int(which.max()) + 1 if len(which) else 0):
         rows = which == number
         there = float(np.logaddexp.reduce(share + present[:, rows].sum(axis=1)))
-        forbids = absent[:, rows][:, 0]
-        total += np.where(forbids, float(gone[rows].sum()), there)
+        nothing = float(np.logaddexp.reduce(gone[:, rows].sum(axis=1))) - np.log(2)
+        total += np.where(absent[:, rows][:, 0], nothing, there)
     weights = np.exp(total - total.max())
     return weights / weights.sum()
 

@@ -227,7 +227,7 @@ def _britton(share: F) -> float:
     The part of pairs that would turn negative grows linearly from there up to the one half.
     """
     steps: F = np.linspace(0.05, 0.495, 90)
-    negative = np.array([float(np.mean(share < each)) for each in steps.tolist()])
+    negative: F = (share[:, None] < steps).mean(axis=0)
     inside: NDArray[np.bool_] = (negative > 0.2) & (negative < 0.8)
     if inside.sum() < 2:
         return 0.5
