@@ -123,10 +123,10 @@ def empty(plan: SweepPlan) -> SweepPlan:
 
 
 def salt(plan: SweepPlan) -> SweepPlan:
-    """Have a crystal of salt in the beam."""
+    """Have a crystal of salt in the beam, with the cell of ammonium sulphate."""
     return plan.of(
-        space_group="F m -3 m",
-        cell=(5.64, 5.64, 5.64, 90.0, 90.0, 90.0),
+        space_group="P n m a",
+        cell=(7.78, 10.64, 5.99, 90.0, 90.0, 90.0),
         counts=20 * plan.crystal.counts,
         b=2.0,
         d_min=0.9,
