@@ -10,6 +10,7 @@ angle make an orientation. That is the real-space grid search: R. J. Gildea et a
 from __future__ import annotations
 
 import itertools
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +85,8 @@ def _polished(points: F, directions: F, length: float) -> F:
         weight = np.cos(phase).clip(0.05) * (2 * np.pi * length) ** 2
         curvature = np.einsum("ds,si,sj->dij", weight, inner, inner)
         curvature += 1e-3 * np.trace(curvature, axis1=1, axis2=2)[:, None, None] * np.eye(3)
-        step: F = np.linalg.solve(curvature, slope[..., None])
-        moved = turned + step[..., 0]
+        step = cast("F", np.linalg.solve(curvature, slope[..., None]))
+        moved: F = turned + step[..., 0]
         turned = np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), dtype=np.float64)
     return turned
 

@@ -92,7 +92,7 @@ def what_is_seen(
     textured = _textured(axis, d, spots)
     rings = textured or _rings(axis, figures)
     off = _off_rings(axis, d, rings)
-    volume = _cell_volume(geometry, spots, d, mask, len(figures))
+    volume = cell_volume(geometry, spots, len(figures), mask)
     told = _about_ice(ice)
     few = _FEWEST + len(figures) // 10
     if len(rings) >= _FEW_RINGS and (textured or int(off.sum()) < few):
@@ -157,10 +157,16 @@ def _textured(axis: F, d: F, spots: Spots) -> list[float]:
     return [float(1 / ((each + 0.5) * width)) for each in first] if spread < _GAPS else []
 
 
-def _cell_volume(
-    geometry: Geometry, spots: Spots, d: F, mask: NDArray[np.bool_] | None, images: int
+def cell_volume(
+    geometry: Geometry, spots: Spots, images: int, mask: NDArray[np.bool_] | None = None
 ) -> float:
-    """Return the volume of the primitive cell that the number of spots tells, or NaN."""
+    """
+    Return the volume of the primitive cell that the number of spots tells, in cubic Angstrom.
+
+    NaN with fewer than ten spots, or for stills. It is counted within the resolution of four fifths
+    of the spots; rings of ice are left out.
+    """
+    d = resolution(geometry, spots.xyz[:, :2])
     off = ~on_ring(d)
     if int(off.sum()) < _FEWEST or geometry.rotation.width_deg == 0:
         return float("nan")
