@@ -127,9 +127,8 @@ def _spectrum(density: NDArray[np.float32], steps: int) -> NDArray[np.complex64]
 def _normalised(values: NDArray[np.complex64], edge: float, d_min: float) -> NDArray[np.complex64]:
     """Divide by the root mean square at each resolution."""
     half = values.shape[0] // 2
-    squares: F = np.linspace(-half / edge, half / edge, 2 * half + 1) ** 2
-    cube: Any = squares[:, None, None] + squares[None, :, None] + squares[None, None, :]
-    s: F = np.sqrt(cube)
+    squares: Any = np.square(np.arange(-half, half + 1) / edge)
+    s: F = (squares[:, None, None] + squares[:, None] + squares) ** 0.5
     width = 1 / (24 * d_min)
     shell = (s / width).astype(np.intp)
     count = np.maximum(np.bincount(shell.ravel()), 1)
