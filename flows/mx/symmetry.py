@@ -12,6 +12,7 @@ from flows.mx.types import Floats, Known
 from tasks.errors import DataError
 from tasks.mx.laue import Group, LaueResult, laue_group
 from tasks.mx.observations_file import SweepObservations
+from tasks.mx.refine_parameters import symmetrised
 from tasks.mx.reflections import Observations
 from tasks.mx.reindex import consistent_indexing
 from tasks.mx.screw_axes import screw_axes
@@ -60,7 +61,8 @@ def determine(
                 f"{', '.join(each.space_group for each in laue.groups[:6])}. Leave the space group "
                 "empty to have it determined."
             )
-        return _given(wanted, laue), _in_axes(sweeps, group.change_of_basis, wanted)
+        there = _in_axes(sweeps, group.change_of_basis, wanted)
+        return _given(wanted, laue), tuple(_named(each, wanted) for each in there)
     moved = _in_axes(sweeps, laue.change_of_basis, laue.space_group)
     screws = screw_axes(
         Observations.join([each.observations for each in moved]),
@@ -140,4 +142,6 @@ def in_axes(
 
 
 def _named(sweep: SweepObservations, space_group: str) -> SweepObservations:
-    return replace(sweep, crystal=replace(sweep.crystal, space_group=space_group))
+    """Name a sweep's space group, and let its cell be as that demands."""
+    crystal = replace(sweep.crystal, space_group=space_group)
+    return replace(sweep, crystal=symmetrised(crystal))
