@@ -1,11 +1,11 @@
 """
 Spot finding from NXmx files: frames per second and core, decoding included.
 
-Frames of a simulated Eiger 4M and 9M, bitshuffle-lz4 as the detector writes them, are read, searched
-for spots and summed up to the figures of the strip chart, by one thread. Times are of the processor,
-so that a busy machine does not count; the last column is the wall's, of two processes at once. The
-peer does the search alone with what numpy and scipy offer for it, on the same frames; the reference
-implementation stands beside. The strong pixels of all three must be the same.
+Frames of a simulated Eiger 4M and 9M, bitshuffle-lz4 as the detector writes them, are read,
+searched for spots and summed up to the figures of the strip chart, by one thread. Times are of the
+processor, so that a busy machine does not count; the last column is the wall's, of two processes at
+once. The peer does the search alone with what numpy and scipy offer for it, on the same frames; the
+reference implementation stands beside. The strong pixels of all three must be the same.
 
 Run it with ``python tests/benchmarks/bench_mx_spots.py [FRAMES]``.
 """
