@@ -8,6 +8,7 @@ import numpy as np
 from tasks.mx.shoebox_kernels import BACKGROUND
 
 compiled: Any = numba.njit(nogil=True, cache=True)  # pyright: ignore[reportUnknownMemberType]
+linalg: Any = np.linalg
 
 SMOOTH, RING = 4, 10
 """Numbers of terms: level, slopes and a bend; nine levels along 2 theta and a slope across."""
@@ -70,7 +71,7 @@ def _fit(
     basis = _basis(u, v, SMOOTH)
     score, slope, spread = at_constant(basis, seen, level, table, huber)
     spread += 1e-9 * np.trace(spread) * np.eye(SMOOTH)
-    if score @ np.linalg.solve(spread, score) < SIGNIFICANT:
+    if score @ linalg.solve(spread, score) < SIGNIFICANT:
         covariance[0, 0] = spread[0, 0] / slope[0, 0] ** 2
         return SMOOTH
     terms_ = SMOOTH
@@ -94,9 +95,9 @@ def _solve(
     score, slope, spread = equations(basis, seen, beta[:n], level, table, huber)
     bent = _bent(slope)
     for _ in range(8):
-        beta[:n] += np.linalg.solve(slope + bent, score - bent @ beta[:n])
+        beta[:n] += linalg.solve(slope + bent, score - bent @ beta[:n])
         score, slope, spread = equations(basis, seen, beta[:n], level, table, huber)
-    inverse = np.linalg.inv(slope + bent)
+    inverse = linalg.inv(slope + bent)
     covariance[:n, :n] = inverse @ spread @ inverse
 
 

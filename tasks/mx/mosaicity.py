@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REACH = 4.0
 GENEROUS = 1.5
-STRONG, FEWEST, MOST = 10.0, 12, 1500
+STRONG, FEWEST, MOST = 8.0, 5, 1500
 ROUNDS = 4
 LONGEST_MARGIN = 25
 LITTLE, TAIL_BINS = 0.002, 60
@@ -219,8 +219,8 @@ def _per_image(
     """Return photons and background per image, (n, images), and the images' edges along e3."""
     n, most = len(boxes), int(boxes.size[:, 2].max())
     at = (whose * most + image)[near]
-    seen = np.bincount(at, photons[near], n * most).reshape(n, most)
-    level = np.bincount(at, below[near], n * most).reshape(n, most)
+    seen: Any = np.bincount(at, photons[near], n * most).reshape(n, most)
+    level: Any = np.bincount(at, below[near], n * most).reshape(n, most)
     number = np.minimum(np.arange(most + 1), boxes.size[:, 2:3]) + boxes.corner[:, 2:3]
     edges = (number - boxes.predicted.xyz[:, 2:3]) * boxes.per_image[:, None]
     return seen, level, edges
@@ -230,8 +230,8 @@ def _tail(distance: F, above: F, counts: F) -> float:
     """Return beyond which distance less than 0.2 % of the strong peaks' photons lie."""
     furthest = float(distance.max())
     at = np.minimum((distance / furthest * TAIL_BINS).astype(int), TAIL_BINS - 1).ravel()
-    sums = np.bincount(at, above.ravel(), TAIL_BINS)
-    variances = np.bincount(at, counts.ravel(), TAIL_BINS)
+    sums: Any = np.bincount(at, above.ravel(), TAIL_BINS)
+    variances: Any = np.bincount(at, counts.ravel(), TAIL_BINS)
     return furthest * _where_little_is_left(sums, variances) / TAIL_BINS
 
 
@@ -254,7 +254,7 @@ def _likeliest(counts: F, below: F, edges: F, about: float) -> float:
     edges
         Of the images from the predicted angle, times zeta, in degrees, (n, images + 1).
     """
-    from scipy.special import ndtr
+    from scipy.special import ndtr  # pyright: ignore[reportMissingTypeStubs]
 
     strength = (counts - below).sum(axis=1, keepdims=True).clip(1)
     weight = np.minimum(1, 2000 / strength[:, 0])

@@ -118,7 +118,7 @@ def predict(
 
 
 def blind_fraction(geometry: Geometry, crystal: Crystal, d_min: float) -> float:
-    """Return which share of the indices to d_min stays in the blind region, however far it turns."""
+    """Return which share of the indices to d_min no turn brings out of the blind region."""
     total = seen = 0
     turn = 360 / abs(geometry.rotation.width_deg)
     for hkl in candidates(crystal, d_min):
@@ -133,9 +133,8 @@ def candidates(crystal: Crystal, d_min: float, d_max: float = inf) -> Iterator[I
     """Yield the indices between two resolutions in parts, each (n, 3), without (0, 0, 0)."""
     lengths = np.linalg.norm(crystal.direct, axis=1)
     most = np.floor(lengths / d_min + 1e-9).astype(int)
-    plane = np.stack(
-        np.meshgrid(*(np.arange(-m, m + 1) for m in most[1:]), indexing="ij"), axis=-1
-    ).reshape(-1, 2)
+    _, k_most, l_most = (int(each) for each in most)
+    plane = np.mgrid[-k_most : k_most + 1, -l_most : l_most + 1].reshape(2, -1).T
     at_once = max(1, MOST_CANDIDATES // len(plane))
     for start in range(-most[0], most[0] + 1, at_once):
         layers = np.arange(start, min(start + at_once, most[0] + 1))

@@ -180,7 +180,7 @@ def _learn(
 
 def _gauss() -> F:
     """Return a profile to start from, Gaussian with a floor that lets tails grow."""
-    from scipy.special import ndtr
+    from scipy.special import ndtr  # pyright: ignore[reportMissingTypeStubs]
 
     reach = Mosaicity(1, 1).reach
     across = np.exp(-(np.linspace(-reach, reach, NODES) ** 2) / 2)

@@ -83,10 +83,11 @@ class Shoeboxes:
         """Return some boxes; the counts stay shared."""
         return Shoeboxes(
             self.predicted.take(rows),
-            *(
-                each[rows]
-                for each in (self.jacobian, self.per_image, self.corner, self.size, self.offset)
-            ),
+            self.jacobian[rows],
+            self.per_image[rows],
+            self.corner[rows],
+            self.size[rows],
+            self.offset[rows],
             self.counts,
             self.codes,
         )
