@@ -10,7 +10,7 @@ molecule is put back beforehand by dividing its density by the interpolation's o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +127,7 @@ def _spectrum(density: NDArray[np.float32], steps: int) -> NDArray[np.complex64]
 def _normalised(values: NDArray[np.complex64], edge: float, d_min: float) -> NDArray[np.complex64]:
     """Divide by the root mean square at each resolution."""
     half = values.shape[0] // 2
-    squares: Any = np.square(np.arange(-half, half + 1) / edge)
+    squares = (cast(F, np.arange(-half, half + 1)) / edge) ** 2
     s: F = (squares[:, None, None] + squares[:, None] + squares) ** 0.5
     width = 1 / (24 * d_min)
     shell = (s / width).astype(np.intp)
