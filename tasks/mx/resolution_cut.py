@@ -24,6 +24,9 @@ LEVEL = 0.3
 _PER_SHELL, _MOST_SHELLS, _FEWEST_SHELLS = 150, 40, 5
 _MISFIT = 0.03
 """1 sigma that a shell may lie off the curve, besides chance: real data are no perfect logistic."""
+_FALL, _FAR = (0.03, 0.8), 5.0
+"""CC1/2 between which the fall lies, and how much less shells outside of it count: the waves of
+proteins' intensities at low resolution are no matter of where the data end."""
 _CONE_DEG = 30.0
 
 
@@ -132,6 +135,10 @@ def _fit(x: F, cc: F, count: F, level: float) -> tuple[F, float]:
     start = [0.98, float(x[np.argmin(np.abs(cc - 0.5))]), 0.3 * span]
     bounds = ([0.5, -span, 0.02 * span], [1.0, 5 * x[-1], 5 * span])
     found = optimise.least_squares(off, start, bounds=bounds, loss="soft_l1")
+    falling = (curve(found.x) > _FALL[0]) & (curve(found.x) < _FALL[1])
+    if falling.sum() >= _FEWEST_SHELLS:
+        spread = np.where(falling, spread, _FAR * spread)
+        found = optimise.least_squares(off, found.x, bounds=bounds, loss="soft_l1")
     top, middle, width = (float(value) for value in found.x)
     if top <= level:
         return curve(found.x), float("nan")

@@ -107,7 +107,7 @@ def test_statistics_are_those_of_cctbx(tmp_path):
         assert exact == pytest.approx(peer[2:9], rel=1e-9)
         assert own.cc_half == pytest.approx(peer[10], abs=0.08)  # of random halves
         # its sigma-tau method takes means without weights
-        assert plain.cc_half == pytest.approx(peer[9], abs=1e-5)
+        assert plain.cc_half == pytest.approx(peer[9], abs=1e-4)
         assert own.cc_half_critical == pytest.approx(peer[11], rel=0.01)
 
 

@@ -27,11 +27,12 @@ def merged_of(strength):
 
 def true_crossing(merged, found, level=0.3):
     """Where the variance of the true intensities is so large beside that of a half set's error."""
+    merged = merged.take(merged.count > 1)
     true = np.array([np.nanmean(found.unique[tuple(h)]) for h in merged.hkl.tolist()])
     x = merged.d**-2
     parts = np.array_split(np.argsort(x), 60)
-    noise = np.array([np.median(2 * merged.sigma[each] ** 2) for each in parts])
-    signal = np.array([true[each].mean() ** 2 for each in parts])  # Wilson: variance is mean²
+    noise = np.array([np.mean(2 * merged.sigma[each] ** 2) for each in parts])
+    signal = np.array([true[each].var() for each in parts])
     middle = np.array([x[each].mean() for each in parts])
     line = np.polyfit(middle, np.log(signal / noise), 2)
     fine = np.linspace(middle[0], middle[-1], 2000)
