@@ -19,6 +19,8 @@ _FIT = 0.2  # planes, that a point may be off
 _TRIED = 40
 _CLEAR = 20  # spots, without which no larger cell is believed
 _EMPTY = 0.02  # of the spots, that chance may put on points that are none
+_PARALLEL = 0.985  # cosine, above which two vectors do not tell an orientation
+_ANGLE = 0.06  # rad, error of a known angle
 _KNOWN = 0.04  # relative error of a length that is still the known one
 
 
@@ -90,7 +92,9 @@ def combine_known(points: F, vectors: Vectors, reach: float, cell: F) -> list[Ca
             for u, v in product(np.flatnonzero(like[i]), np.flatnonzero(like[j])):
                 cosine = found[i] @ found[j] / length[i] / length[j]
                 wanted = known[u] @ known[v] / known_length[u] / known_length[v]
-                if abs(wanted) > 0.985 or abs(np.arccos(cosine) - np.arccos(wanted)) > 0.06:
+                if max(abs(wanted), abs(cosine)) > _PARALLEL:
+                    continue
+                if abs(np.arccos(cosine) - np.arccos(wanted)) > _ANGLE:
                     continue
                 turned = reduced @ _turn(known[[u, v]], found[[i, j]]).T
                 placed.append((_count(near, turned), turned))
