@@ -109,11 +109,14 @@ def read_merged(path: Path) -> Observed:
     Raises
     ------
     DataError
-        It has neither merged intensities nor amplitudes, or no space group.
+        It cannot be read, or has neither merged intensities nor amplitudes, or no space group.
     """
     import gemmi
 
-    mtz: Any = gemmi.read_mtz_file(str(path))
+    try:
+        mtz: Any = gemmi.read_mtz_file(str(path))
+    except (RuntimeError, OSError) as error:
+        raise DataError(f"{path} cannot be read as MTZ: {error}.") from error
     value, sigma = _pair(mtz, "J"), _pair(mtz, "F")
     chosen = value or sigma
     if chosen is None or mtz.spacegroup is None:

@@ -95,11 +95,19 @@ def test_data_come_back_from_the_file_with_their_flags(tmp_path):
     assert again.free.sum() == observed.free.sum()
     assert again.space_group == "P 1 21 1"
     np.testing.assert_allclose(np.sort(again.intensity), np.sort(observed.intensity), rtol=1e-5)
+
+
+def test_a_file_without_data_is_refused(tmp_path):
     empty = gemmi.Mtz(with_base=True)
     empty.spacegroup = gemmi.SpaceGroup("P 1")
+    empty.set_cell_for_all(gemmi.UnitCell(50, 50, 60, 90, 90, 90))
+    empty.set_data(np.array([[1, 2, 3]], dtype=np.float32))
     empty.write_to_file(str(tmp_path / "empty.mtz"))
     with pytest.raises(DataError, match="no merged intensities"):
         read_merged(tmp_path / "empty.mtz")
+    (tmp_path / "text.mtz").write_text("not an MTZ")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_merged(tmp_path / "text.mtz")
 
 
 def test_amplitudes_are_squared(tmp_path):
