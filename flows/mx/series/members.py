@@ -23,6 +23,7 @@ from tasks.mx.settings import to_reference_setting
 
 _ROLE, _OUTPUT = "member", "observations"
 _FEWEST = 2
+_TRIED = 20  # sweeps, whose lattice may be the one that most have
 
 
 def read_members(run: Reduction, recipe: Recipe) -> Members:
@@ -65,10 +66,15 @@ def _read(inputs: Sequence[InputFile]) -> tuple[list[SweepObservations], dict[st
 
 
 def _alike(recipe: Recipe, found: Sequence[SweepObservations]) -> tuple[Sweeps, dict[str, str]]:
-    """Bring sweeps to the axes of the largest one; those of another lattice are left out."""
-    if not found:
-        return (), {}
-    first = max(found, key=lambda each: len(each.observations))
+    """Bring those sweeps to one setting that are most; those of another lattice are left out."""
+    largest_first = sorted(found, key=lambda each: -len(each.observations))
+    groups = [_like(recipe, first, found) for first in largest_first[:_TRIED]]
+    return max(groups, key=lambda group: len(group[0]), default=((), {}))
+
+
+def _like(
+    recipe: Recipe, first: SweepObservations, found: Sequence[SweepObservations]
+) -> tuple[Sweeps, dict[str, str]]:
     kept: list[SweepObservations] = []
     left_out: dict[str, str] = {}
     for each in found:
