@@ -10,7 +10,8 @@ of the pixels that are not near strong ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -192,13 +193,30 @@ def _profiles(
     return profile, sigma
 
 
-def _rings(geometry: Geometry, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return the bin of every fourth pixel in both directions."""
+@dataclass(frozen=True)
+class _Same:
+    """A geometry as a key: equal if pixels lie at the same resolutions."""
+
+    facts: tuple[object, ...]
+    geometry: Geometry = field(compare=False)
+
+
+def _rings(geometry: Geometry, shape: tuple[int, ...]) -> NDArray[np.uint16]:
+    """Return the bin of every fourth pixel in both directions; blocks of a sweep share it."""
+    beam, detector = geometry.beam, geometry.detector
+    vectors = (beam.direction, detector.origin, detector.fast, detector.slow)
+    numbers = (beam.wavelength, detector.pixel, detector.thickness, detector.absorption)
+    facts = (*(vector.tobytes() for vector in vectors), *numbers, detector.shape)
+    return _rings_of(_Same(facts, geometry), shape)
+
+
+@functools.lru_cache(maxsize=2)
+def _rings_of(same: _Same, shape: tuple[int, ...]) -> NDArray[np.uint16]:
     rows, columns = (np.arange(0.5, length, _STEP, dtype=np.float64) for length in shape)
     x, y = np.meshgrid(columns, rows)
-    d = resolution(geometry, np.column_stack([x.ravel(), y.ravel()]))
-    number = np.floor(BINS / d / _finest(geometry)).astype(np.int64)
-    return np.clip(number, 0, BINS - 1).reshape(x.shape)
+    d = resolution(same.geometry, np.column_stack([x.ravel(), y.ravel()]))
+    number = np.floor(BINS / d / _finest(same.geometry))
+    return np.clip(number, 0, BINS - 1).astype(np.uint16).reshape(x.shape)
 
 
 def _finest(geometry: Geometry) -> float:
