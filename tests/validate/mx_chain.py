@@ -31,6 +31,7 @@ from tasks.mx.spots import join_blocks
 
 BLOCK = 30  # images
 BEYOND = 0.75  # of the spots' resolution, as the flow has it
+NEAR = 0.1  # how far indices may be from whole ones where the lattice is the truth's
 ALONG_DEG = 10.0  # of turn, from which the crystal is refined along the sweep
 
 
@@ -246,12 +247,13 @@ class Placement:
     turned_deg: float
 
 
-def placement(true: Truth, found: np.ndarray, z: float = 0.0, second: bool = False) -> Placement:
+def placement(true: Truth, found: np.ndarray, second: bool = False) -> Placement:
     """Compare an A matrix with the truth's, whatever axes it chose."""
     a_true = true.second_a_matrix if second else true.a_matrix
-    change = np.rint(np.linalg.inv(a_true) @ found)
-    if abs(abs(np.linalg.det(change)) * np.linalg.det(a_true) / np.linalg.det(found)) > 1.02:
-        raise AssertionError(f"another lattice: {np.linalg.inv(a_true) @ found}")
+    exact = np.linalg.inv(a_true) @ found
+    change = np.rint(exact)
+    if np.abs(exact - change).max() > NEAR or abs(np.linalg.det(change)) < 0.5:
+        raise AssertionError(f"another lattice, its axes in the truth's:\n{np.round(exact, 3)}")
     same = found @ np.linalg.inv(change)
     off = same @ np.linalg.inv(a_true)
     left, _, right = np.linalg.svd(off)

@@ -21,7 +21,7 @@ from tasks.io.diffraction import open_images
 from tasks.io.scan import ScanReference
 from tasks.mx.geometry import beam_centre, rays_to_pixels, to_laboratory
 from tests.validate.mx_chain import Chain, geometry_of, placement
-from tests.validate.mx_outcome import of_observations, outcome, plan_of
+from tests.validate.mx_outcome import of_observations, outcome, outcome_of, plan_of
 
 CELL, TURN_DEG = 1e-3, 0.02
 MEAN, WIDTH = 0.1, (0.9, 1.2)
@@ -87,11 +87,13 @@ def test_intensities_are_as_near_as_their_sigmas_say(which):
     print(f"\n{found.name}: {seen.matched:.1%} are true reflections, {seen.covered:.1%} of all")
     assert seen.matched > 0.99
     assert seen.covered > 0.9
+    for ring, off in (("off", seen.fitted[~seen.ice]), ("on", seen.fitted[seen.ice])):
+        print(f"  {ring} the rings of ice: {off.mean():+.3f}, {off.std():.3f} ({len(off)})")
     edges = np.quantile(seen.d, np.linspace(0, 1, SHELLS + 1))
     wrong = []
     for what, values, limits in (("I/s", seen.strength, STRENGTHS), ("d", seen.d, edges)):
         for low, high in pairwise(limits):
-            here = (values >= low) & (values < high)
+            here = ~seen.ice & (values >= low) & (values < high)
             if here.sum() < FEWEST:
                 continue
             off = seen.fitted[here]
@@ -126,7 +128,7 @@ def test_the_space_group_is_among_those_named(which):
 
 @everything
 def test_merged_intensities_are_those_of_the_structure(which):
-    """Ageing changes them, and sites that are lost; the correlation is what is asked for."""
+    """One scale apart. The beam stop's shadow, which no mask tells, cuts one or two of them."""
     found = outcome(*which)
     print(
         f"\n{found.name}: CC {found.correlation:.5f}, pulls {np.median(found.merged):+.3f}, "
@@ -136,9 +138,10 @@ def test_merged_intensities_are_those_of_the_structure(which):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("name", ["P212121", "P43212", "C2"])
+@pytest.mark.parametrize("name", ["P212121", "P43212", "I23"])
 def test_data_are_cut_where_the_true_cc_half_falls(name, seed):
-    found = outcome(name, "", seed, counts=60.0, b=42.0)
+    plan = plan_of(name, "", seed, counts=45.0, b=45.0)
+    found = outcome_of(plan, f"{name} {seed}", plan.crystal.d_min)
     print(f"\n{found.name}: cut {found.cut:.3f} Å, truly {found.true_cut:.3f} Å")
     assert abs(found.cut - found.true_cut) < CUT
 
