@@ -125,7 +125,11 @@ def test_a_quarter_of_the_model_shows_as_blobs(refinement, tmp_path):
     ]
     found = gemmi.superpose_positions(*(list(each) for each in zip(*pairs, strict=True)))
     assert found.rmsd < 0.5
-    moved = [found.transform.apply(gemmi.Position(*atom)) for each in lost for atom in each]
+    moved = [
+        gemmi.Position(*found.transform.apply(gemmi.Position(*atom)).tolist())
+        for each in lost
+        for atom in each
+    ]
     refined.setup_cell_images()
     distances = [
         min(
