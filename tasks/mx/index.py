@@ -135,7 +135,7 @@ def index_together(
     lengths = _lengths(everything, max_cell, cell)
     narrow = _is_narrow(geometries)
     best = work.attempt(geometries, lengths[0], "with the beam centre as it is given")
-    for longest in lengths:
+    for longest in lengths[:2]:
         if best is not None and best.sure and not narrow:
             break
         best = work.search_beam(geometries, longest, best)
