@@ -1,5 +1,8 @@
 """Molecules that no one has crystallised, and the data that their crystals would give."""
 
+import copy
+from functools import cache
+
 import gemmi
 import numpy as np
 
@@ -8,11 +11,12 @@ from tasks.mx.structure.observed import Observed
 
 def molecule(seed=0, residues=60, radii=(13.0, 9.0, 7.0)):
     """A chain of L residues that fills an ellipsoid, as a structure with one model."""
-    rng = np.random.default_rng(seed)
+    rng, path = _found(seed, residues, radii)
+    rng = copy.deepcopy(rng)  # as it was left after the path
     structure = gemmi.Structure()
     model = structure.add_model(gemmi.Model(1))
     chain = gemmi.Chain("A")
-    for number, centre in enumerate(_path(rng, residues, np.array(radii)), 1):
+    for number, centre in enumerate(path, 1):
         residue = gemmi.Residue()
         residue.name, residue.seqid = "ALA", gemmi.SeqId(str(number))
         residue.het_flag, residue.entity_type = "A", gemmi.EntityType.Polymer
@@ -39,18 +43,18 @@ def molecule(seed=0, residues=60, radii=(13.0, 9.0, 7.0)):
 
 def turned(structure, rotation, move):
     """The same molecule elsewhere."""
-    copy = structure.clone()
+    moved = structure.clone()
     transform = gemmi.Transform(gemmi.Mat33(np.asarray(rotation).tolist()), gemmi.Vec3(*move))
-    copy[0].transform_pos_and_adp(transform)
-    return copy
+    moved[0].transform_pos_and_adp(transform)
+    return moved
 
 
 def in_crystal(structure, cell, space_group):
-    copy = structure.clone()
-    copy.cell = gemmi.UnitCell(*cell)
-    copy.spacegroup_hm = space_group
-    copy.setup_cell_images()
-    return copy
+    crystal = structure.clone()
+    crystal.cell = gemmi.UnitCell(*cell)
+    crystal.spacegroup_hm = space_group
+    crystal.setup_cell_images()
+    return crystal
 
 
 def structure_factors(structure, hkl):
@@ -84,14 +88,22 @@ def rotation(seed):
     return q if np.linalg.det(q) > 0 else q[:, ::-1]
 
 
+@cache
+def _found(seed, count, radii):
+    rng = np.random.default_rng(seed)
+    return rng, _path(rng, count, np.array(radii))
+
+
 def _path(rng, count, radii):
     """Self-avoiding steps of 3.8 A that turn back at the edge."""
     for _ in range(1000):
         places = [np.zeros(3)]
         for _ in range(40 * count):
             step = places[-1] + 3.8 * _unit(rng)
-            free = all(np.linalg.norm(step - each) > 3.7 for each in places[:-1])
-            if free and np.sum((step / radii) ** 2) < 1:
+            if np.sum((step / radii) ** 2) >= 1:
+                continue
+            away = np.array(places[:-1]).reshape(-1, 3) - step
+            if np.all(np.sum(away**2, axis=1) > 3.7**2):
                 places.append(step)
             if len(places) == count:
                 return places
