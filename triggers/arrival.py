@@ -69,10 +69,22 @@ class Arrival:
         return gather(
             self.beamline,
             self.path,
-            from_path=self.beamline.describe(self.beamline.locate(self.path)[1], self.rule),
+            from_path=self.beamline.describe(self._described, self.rule),
             from_file=self.entry.metadata if self.entry else {},
             report=self.clues.report,
         )
+
+    @property
+    def _described(self) -> str:
+        """The path below the beamline's folder, as templates read it."""
+        relative = self.beamline.locate(self.path)[1]
+        return f"{relative}/{self._sweep}" if self._sweep else relative
+
+    @property
+    def _sweep(self) -> str:
+        """What the names of a sweep's images begin with; empty for other data."""
+        inner = self.entry.inner_path if self.entry else ""
+        return NUMBERS.sub("", inner) if "#" in inner else ""
 
     @property
     def has_identity(self) -> bool:
@@ -95,8 +107,8 @@ class Arrival:
         stem = self.path.name if self.path.is_dir() else self.path.stem.removesuffix("_master")
         name = self.facts.known.get("scan", stem)
         inner = self.entry.inner_path if self.entry else ""
-        if "#" in inner:  # images of one sweep share what their names begin with
-            return NUMBERS.sub("", inner)
+        if self._sweep:
+            return self._sweep
         return name if inner in ONLY_ENTRIES else f"{name}-{inner.replace('/', '-')}"
 
     @property
@@ -109,7 +121,7 @@ class Arrival:
             case "file":
                 return SeriesMark("file", str(self.path))
             case "folder":
-                return SeriesMark("folder", str(self.path.parent))
+                return SeriesMark("folder", str(self.path if self._sweep else self.path.parent))
             case "sample":
                 sample = self.facts.known.get("sample")
                 return SeriesMark("sample", sample) if sample else None

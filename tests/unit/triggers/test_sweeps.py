@@ -107,11 +107,11 @@ def test_a_master_waits_for_its_files(beamline, raw):
     shutil.move(files[1], hidden)
     path = master(raw / "lyso_master.h5", files, 8)
     looks = Looks(beamline, path)
-    assert looks.at(0.0) == [("lyso_master", "opened")]
+    assert looks.at(0.0) == [("lyso", "opened")]
     assert looks.at(100.0) == []
-    assert looks.at(700.0) == [("lyso_master", "incomplete")]
+    assert looks.at(700.0) == [("lyso", "incomplete")]
     shutil.move(hidden, files[1])
-    assert looks.at(701.0) == [("lyso_master", "complete")]
+    assert looks.at(701.0) == [("lyso", "complete")]
     (main, *linked) = looks.sightings[-1].files
     assert (main.role, [each.path for each in linked]) == ("data", [each.name for each in files])
 
@@ -120,7 +120,7 @@ def test_a_master_of_an_aborted_sweep_is_incomplete_once_it_is_over(beamline, ra
     files = [data_file(raw / "lyso_data_000001.h5", counts(4))]
     looks = Looks(beamline, master(raw / "lyso_master.h5", files, 8))
     looks.at(0.0)
-    assert looks.at(13.0) == [("lyso_master", "incomplete")]
+    assert looks.at(13.0) == [("lyso", "incomplete")]
     assert "4 of 8 announced frames" in str(looks.sightings[-1].reason)
 
 
@@ -140,11 +140,11 @@ def test_a_file_of_images_wakes_its_master_and_is_no_dataset(
     start(make_beamline(technique="mx", timeout_seconds=60, rescan_seconds=30))
     data_file(files[0], counts(4))
     master(raw / "lyso_master.h5", files, 8)
-    wait_for(lambda: ledger.of("lyso_master", "opened"))
+    wait_for(lambda: ledger.of("lyso", "opened"))
     data_file(files[1], counts(4), first=5)
-    wait_for(lambda: ledger.of("lyso_master"))
-    assert {each.name for each in ledger.sightings} == {"lyso_master"}
-    assert ledger.of("lyso_master")[0].metadata["images"] == 8
+    wait_for(lambda: ledger.of("lyso"))
+    assert {each.name for each in ledger.sightings} == {"lyso"}
+    assert ledger.of("lyso")[0].metadata["images"] == 8
 
 
 def test_sweeps_land_one_after_the_other(start, ledger, raw, make_beamline, wait_for):
@@ -160,3 +160,22 @@ def test_sweeps_land_one_after_the_other(start, ledger, raw, make_beamline, wait
         3,
     ]
     assert {each.name for each in ledger.sightings} == {"a_1", "a_2"}
+
+
+def test_a_template_reads_sample_and_proposal_off_the_sweeps_own_path(make_beamline, raw):
+    taken = {}
+    for template in ("{sample}/{_}", "{proposal}/{scan}", "{proposal}"):
+        beamline = make_beamline(technique="mx", path_template=template, series="folder")
+        folder = raw / "cryst"
+        folder.mkdir(exist_ok=True)
+        write_cbf(folder / "a_1_0001.cbf", 1)
+        looks = Looks(beamline, folder)
+        looks.at(0.0)
+        (seen,) = looks.sightings
+        assert seen.series.of == str(folder)
+        taken[template] = (seen.sample, seen.proposal, seen.name)
+    assert taken == {
+        "{sample}/{_}": ("cryst", None, "a_1"),
+        "{proposal}/{scan}": (None, "cryst", "a_1"),
+        "{proposal}": (None, "cryst", "a_1"),
+    }
