@@ -30,14 +30,17 @@ class Block:
     stop: int
 
 
-def blocks_of(run: Reduction, opened: Opened) -> list[Block]:
-    """Cut a sweep so that every worker has work, and no block is too large for its memory."""
+def blocks_of(run: Reduction, opened: Opened, fewest: int = _FEWEST) -> list[Block]:
+    """Cut a sweep so that every worker has work, and no block is too large for its memory.
+
+    Blocks have at least `fewest` images, where the memory and the sweep allow it.
+    """
     limits = run.limits()
     _, rows, columns = opened.shape
     images = opened.images
     room = int(_SHARE * limits.memory / (_BYTES * rows * columns))
     even = -(-len(images) // (2 * limits.workers))
-    size = max(_FEWEST, min(_MOST, room, even))
+    size = max(_FEWEST, min(_MOST, room, max(even, fewest)))
     return [
         Block(opened.data, first, min(first + size, images.stop))
         for first in range(images.start, images.stop, size)

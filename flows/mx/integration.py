@@ -26,6 +26,7 @@ from tasks.mx.reflections import Flag, Reflections
 
 _ARRAYS = ("z", "tables", "smooth")  # of a profile model
 _TELLING = 8  # blocks, evenly over the sweep, that tell widths and profiles
+_WHOLE = 20  # images of these at least: only what lies inside of a block as a whole tells
 _BEYOND = 0.75  # of the spots' resolution: weak reflections go further than spots do
 _POOR = 0.2  # of the reflections, without an intensity that counts
 
@@ -53,8 +54,7 @@ def integrate(
     if recipe.program == "dials":
         return _integrated(integrated_by_dials(run, d_min), refined.geometry, guess, d_min)
     terms = Terms(refined.geometry, refined.crystal, guess, d_min)
-    blocks = blocks_of(run, opened)
-    some = [blocks[int(at)] for at in np.linspace(0, len(blocks) - 1, min(len(blocks), _TELLING))]
+    blocks, some = blocks_of(run, opened), telling_blocks(run, opened)
     try:
         widths = list(run.work_through("Widths", partial(measure_widths, terms=terms), some))
         terms = Terms(terms.geometry, terms.crystal, Mosaicity.join(widths), d_min)
@@ -66,6 +66,13 @@ def integrate(
     terms = Terms(terms.geometry, terms.crystal, terms.mosaicity, d_min, path)
     parts = list(run.work_through("Intensities", partial(integrate_one, terms=terms), blocks))
     return _integrated(Reflections.join(parts), terms.geometry, terms.mosaicity, d_min)
+
+
+def telling_blocks(run: Reduction, opened: Opened) -> list[Block]:
+    """Return blocks, evenly over the sweep, whose strong reflections tell widths and profiles."""
+    blocks = blocks_of(run, opened, _WHOLE)
+    some = np.linspace(0, len(blocks) - 1, min(len(blocks), _TELLING))
+    return [blocks[int(at)] for at in some]
 
 
 def _integrated(
