@@ -19,6 +19,7 @@ from infra.commands import (
     provenance,
     quarantine,
     reprocess,
+    validate,
     verdict,
     visibility,
 )
@@ -52,6 +53,7 @@ PARTS: tuple[typer.Typer, ...] = (
     provenance.app,
     quarantine.app,
     reprocess.app,
+    validate.app,
     verdict.app,
     visibility.app,
 )

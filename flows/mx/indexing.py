@@ -7,6 +7,7 @@ from flows.reduction import Reduction
 from tasks.errors import DataError
 from tasks.mx.index import Indexed, NotIndexed, index
 from tasks.mx.refine import Refined, refine
+from tasks.mx.second_lattice import SecondLattice, second_lattice
 
 _LOW_SHARE = 0.5  # of the spots that are indexed, below which a person should look
 _WIDE = 1.5  # pixels of root mean square, above which positions do not fit
@@ -42,11 +43,15 @@ def place_crystal(
         refined = refine(spotted.spots, found.hkl, found.geometry, found.crystal, along=along)
     except DataError as error:
         return Placed(None, found.fraction, found.tried, f"Indexed, but not refined. {error}")
-    return Placed(refined, found.fraction, found.tried, doubts=_doubts(found, refined))
+    second = second_lattice(spotted.spots, found)
+    doubts = _doubts(found, refined, second)
+    return Placed(refined, found.fraction, found.tried, doubts=doubts)
 
 
-def _doubts(found: Indexed, refined: Refined) -> Doubts:
+def _doubts(found: Indexed, refined: Refined, second: SecondLattice | None) -> Doubts:
     said: list[str] = []
+    if second is not None:
+        said.append(f"{second.sentence} Its reflections are not integrated.")
     if found.fraction < _LOW_SHARE:
         said.append(
             f"Only {found.fraction:.0%} of the spots are indexed: a second crystal, ice or a wrong "

@@ -1,7 +1,7 @@
 """Intensities of a sweep: widths and profiles from some blocks, then every block on the cluster."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Terms:
     crystal: Crystal
     mosaicity: Mosaicity
     d_min: float
+    dark: tuple[int, ...] = ()
     model: str = ""
 
 
@@ -53,17 +54,17 @@ def integrate(
     guess = first_guess(spotted.spots, refined.geometry)
     if recipe.program == "dials":
         return _integrated(integrated_by_dials(run, d_min), refined.geometry, guess, d_min)
-    terms = Terms(refined.geometry, refined.crystal, guess, d_min)
+    terms = Terms(refined.geometry, refined.crystal, guess, d_min, spotted.dark)
     blocks, some = blocks_of(run, opened), telling_blocks(run, opened)
     try:
         widths = list(run.work_through("Widths", partial(measure_widths, terms=terms), some))
-        terms = Terms(terms.geometry, terms.crystal, Mosaicity.join(widths), d_min)
+        terms = replace(terms, mosaicity=Mosaicity.join(widths))
         learned = list(run.work_through("Profiles", partial(learn, terms=terms), some))
         model = join_profiles(sorted(learned, key=lambda each: each.z), terms.geometry)
     except DataError as error:
         return Integrated(None, None, guess, d_min, ends_at=f"Not integrated: {error}")
     path = save_model(scratch(run) / "profiles.npz", model)
-    terms = Terms(terms.geometry, terms.crystal, terms.mosaicity, d_min, path)
+    terms = replace(terms, model=path)
     parts = list(run.work_through("Intensities", partial(integrate_one, terms=terms), blocks))
     return _integrated(Reflections.join(parts), terms.geometry, terms.mosaicity, d_min)
 
@@ -98,7 +99,7 @@ def measure_widths(block: Block, cores: int = 1, *, terms: Terms) -> Mosaicity:
     """Measure the widths of a block's strong reflections; runs on a worker."""
     with open_images(block.data) as images:
         return reflecting_range(
-            images.read(slice(block.first, block.stop)),
+            np.stack(list(one_by_one(images, block.first, block.stop, terms.dark))),
             block.first,
             terms.geometry,
             terms.crystal,
@@ -113,7 +114,7 @@ def learn(block: Block, cores: int = 1, *, terms: Terms) -> Learned:
     """Learn the profiles of a block's strong reflections; runs on a worker."""
     with open_images(block.data) as images:
         return learn_profiles(
-            one_by_one(images, block.first, block.stop),
+            one_by_one(images, block.first, block.stop, terms.dark),
             block.first,
             terms.geometry,
             terms.crystal,
@@ -132,7 +133,7 @@ def integrate_one(block: Block, cores: int = 1, *, terms: Terms) -> Reflections:
         reach = margin(terms.mosaicity, terms.geometry)
         first = max(0, block.first - reach)
         return integrate_block(
-            one_by_one(images, first, min(images.shape[0], block.stop + reach)),
+            one_by_one(images, first, min(images.shape[0], block.stop + reach), terms.dark),
             first,
             terms.geometry,
             terms.crystal,
@@ -143,10 +144,15 @@ def integrate_one(block: Block, cores: int = 1, *, terms: Terms) -> Reflections:
         )
 
 
-def one_by_one(images: Images, first: int, stop: int) -> Iterator[NDArray[np.int32]]:
-    """Read images one after the other, so that memory holds one."""
+def one_by_one(
+    images: Images, first: int, stop: int, dark: Sequence[int]
+) -> Iterator[NDArray[np.int32]]:
+    """Read images one after the other, so that memory holds one; dark ones count as lost."""
     for number in range(first, stop):
-        yield images.read(slice(number, number + 1))[0]
+        if number in dark:
+            yield np.full(images.shape[1:], -1, np.int32)
+        else:
+            yield images.read(slice(number, number + 1))[0]
 
 
 def save_model(path: Path, model: ProfileModel) -> str:

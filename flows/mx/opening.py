@@ -2,7 +2,7 @@
 
 from catalog.runs import Claim
 from flows.mx.known import known_of
-from flows.mx.recipe import Recipe
+from flows.mx.recipe import Grid, Recipe
 from flows.mx.types import Opened
 from flows.sources import data_of
 from tasks.errors import DataError
@@ -29,10 +29,18 @@ def open_sweep(recipe: Recipe, claim: Claim) -> Opened:
             geometry=images.geometry,
             saturation=images.saturation,
             known=known_of(recipe, claim.sample_facts, images.facts),
+            grid=_grid(recipe, images),
             title=images.facts.title or images.facts.sample,
             metadata=dict(images.metadata),
             doubts={"reading": tuple(images.warnings)},
         )
+
+
+def _grid(recipe: Recipe, images: Images) -> Grid | None:
+    if recipe.grid is not None or images.facts.grid is None:
+        return recipe.grid
+    rows, columns = images.facts.grid
+    return Grid(rows=rows, columns=columns)
 
 
 def _wanted(recipe: Recipe, images: Images) -> range:

@@ -10,6 +10,7 @@ from flows.mx.types import Floats
 from flows.reduction import Reduction
 from tasks.io.diffraction import open_images
 from tasks.mx.detector_picture import draw_detector
+from tasks.mx.grid_scan import draw_grid_scan
 from tasks.mx.merging_pictures import draw_along, draw_resolution, draw_wilson
 from tasks.mx.strip_chart import draw_strip_chart
 
@@ -25,6 +26,10 @@ def draw(run: Reduction, recipe: Recipe, result: Result) -> list[str]:
         Their file names, the most telling one first.
     """
     drawn = [_detector(run, result), _strip_chart(run, result)]
+    grid = result.spotted.grid
+    if grid is not None:
+        draw_grid_scan(run.output("grid_scan.png", "preview", PNG), grid, run.claim.dataset_name)
+        drawn.insert(0, "grid_scan.png")
     if result.reduced is not None:
         drawn = [*draw_statistics(run, result.reduced), *drawn]
     return [*drawn, *draw_structure(run, result.solved)]

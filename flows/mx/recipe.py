@@ -27,6 +27,18 @@ class Cell(BaseModel):
         return self.a, self.b, self.c, self.alpha, self.beta, self.gamma
 
 
+class Grid(BaseModel):
+    """A raster over the sample, row by row: one still for each point."""
+
+    model_config = ConfigDict(extra="forbid", title="Grid")
+
+    rows: int = Field(ge=1, title="Rows", description="Lines of the raster.")
+    columns: int = Field(ge=1, title="Columns", description="Points of a line.")
+    snake: bool = Field(
+        default=False, title="Snake", description="Every other line was measured backwards."
+    )
+
+
 class MergingRecipe(BaseModel):
     """What may be chosen about merged data, of one sweep or of several together."""
 
@@ -129,6 +141,11 @@ class Recipe(MergingRecipe):
     )
     last_image: int | None = Field(
         default=None, ge=1, title="Last image", description="Empty: the sweep's last."
+    )
+    grid: Grid | None = Field(
+        default=None,
+        title="Grid",
+        description="Of a grid scan: the reduction is a heat map. Empty: as the data say.",
     )
     longest_axis: float | None = Field(
         default=None,

@@ -46,6 +46,10 @@ def quality(result: Result) -> dict[str, Any]:
         "spots_per_image": _figure(float(np.median(spotted.figures.spots))),
         "spots_to_A": _figure(_median(spotted.figures.resolution)),
     }
+    grid = spotted.grid
+    if grid is not None and grid.best is not None and grid.centre is not None:
+        figures["grid_best"] = [each + 1 for each in grid.best]
+        figures["grid_centre"] = [_figure(each + 1) for each in grid.centre]
     if placed is not None and placed.refined is not None:
         x, y, z = placed.refined.rmsd
         figures["indexed_share"] = _figure(placed.share)

@@ -11,6 +11,7 @@ from flows.mx.types import Doubts, Opened, Spotted
 from flows.reduction import Reduction
 from tasks.algorithm import Engine, Record, merge_records
 from tasks.io.diffraction import open_images
+from tasks.mx.grid_scan import GridScan, describe, grid_scan
 from tasks.mx.image_figures import ImageFigures, spots_and_figures
 from tasks.mx.seen import Seen, what_is_seen
 from tasks.mx.spots import SpotParts, join_blocks
@@ -42,8 +43,24 @@ def find_spots(run: Reduction, recipe: Recipe, opened: Opened) -> Spotted:
         mask = images.mask
     smallest = {"smallest_volume": 0.0} if recipe.small_molecule else {}
     seen = what_is_seen(figures, spots, opened.geometry, mask, **smallest)
-    ends_at = "" if seen.kind == "diffraction" else seen.sentences[0]
-    return Spotted(spots, figures, seen, ends_at, _doubts(opened, figures, seen))
+    dark = tuple(dark_images(figures))
+    grid = _grid(opened, figures)
+    doubts = _doubts(opened, figures, seen, dark if grid is None else ())
+    return Spotted(spots, figures, seen, dark, grid, _end(seen, grid), doubts)
+
+
+def _grid(opened: Opened, figures: ImageFigures) -> GridScan | None:
+    if opened.grid is None:
+        return None
+    shape = (opened.grid.rows, opened.grid.columns)
+    return grid_scan(figures, shape, snake=opened.grid.snake)
+
+
+def _end(seen: Seen, grid: GridScan | None) -> str:
+    """Say why nothing is indexed, if nothing is."""
+    if grid is not None:
+        return describe(grid)
+    return "" if seen.kind == "diffraction" else seen.sentences[0]
 
 
 def search(block: Block, cores: int = 1) -> SpotBlock:
@@ -61,16 +78,16 @@ def search(block: Block, cores: int = 1) -> SpotBlock:
     return SpotBlock(parts, figures, tuple(engine.records))
 
 
-def _doubts(opened: Opened, figures: ImageFigures, seen: Seen) -> Doubts:
+def _doubts(opened: Opened, figures: ImageFigures, seen: Seen, dark: tuple[int, ...]) -> Doubts:
     """Say what is odd about images: ice, overloads, some without beam, lost ones."""
     said: list[str] = []
     if opened.lost:
         said.append(f"{len(opened.lost)} of {len(opened.images)} images are lost.")
-    dark = dark_images(figures)
     if len(dark):
         said.append(
             f"{len(dark)} images have hardly any spots beside their neighbours (the first is "
-            f"number {dark[0] + opened.geometry.rotation.first_number}): was the shutter closed?"
+            f"number {dark[0] + opened.geometry.rotation.first_number}): was the shutter closed? "
+            "They do not count."
         )
     overloaded = float((figures.overloaded > 0).mean())
     if overloaded > 0.1:

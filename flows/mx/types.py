@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.mx.recipe import Grid
 from tasks.io.diffraction import Geometry
 from tasks.io.scan import ScanReference
+from tasks.mx.grid_scan import GridScan
 from tasks.mx.image_figures import ImageFigures
 from tasks.mx.mosaicity import Mosaicity
 from tasks.mx.refine import Refined
@@ -63,6 +65,8 @@ class Opened:
         Counts above which a pixel is overloaded.
     known : Known
         What is known of the crystal.
+    grid : Grid or None
+        Of a grid scan.
     title : str
         What the data call themselves.
     metadata : dict
@@ -78,6 +82,7 @@ class Opened:
     geometry: Geometry
     saturation: float | None
     known: Known
+    grid: Grid | None
     title: str
     metadata: Mapping[str, Any]
     doubts: Doubts = field(default_factory=Doubts)
@@ -95,6 +100,10 @@ class Spotted:
         Of each image.
     seen : Seen
         Whether it is single-crystal diffraction at all.
+    dark : tuple of int
+        Images, from 0 in the sweep, on which the shutter was closed or the beam away.
+    grid : GridScan or None
+        Of a grid scan: where the sample diffracts.
     ends_at : str
         Why there is nothing to index; empty where there is.
     doubts : dict
@@ -104,6 +113,8 @@ class Spotted:
     spots: Spots
     figures: ImageFigures
     seen: Seen
+    dark: tuple[int, ...] = ()
+    grid: GridScan | None = None
     ends_at: str = ""
     doubts: Doubts = field(default_factory=Doubts)
 

@@ -11,7 +11,8 @@ def _doubts(rule: str) -> Callable[[Result], Sequence[str]]:
 
 
 def _end(result: Result) -> Sequence[str]:
-    return (result.ends_at,) if result.ends_at else ()
+    is_whole = not result.ends_at or result.spotted.grid is not None
+    return () if is_whole else (result.ends_at,)
 
 
 # whoever changes what a rule says changes the version
@@ -29,7 +30,12 @@ ABOUT = {
     "structure": "a model was found where one was asked for, and its R factors are fair",
 }
 RULES: tuple[Rule[Result], ...] = (
-    Rule("merged data", "the reduction came to merged data", _end, "bad"),
+    Rule(
+        "merged data",
+        "the reduction came to merged data; of a grid scan, to a heat map",
+        _end,
+        "bad",
+    ),
     *(Rule(name, about, _doubts(name)) for name, about in ABOUT.items()),
 )
 
