@@ -17,6 +17,7 @@ Candidate = tuple[F, Score]
 
 _FIT = 0.2  # planes, that a point may be off
 _TRIED = 40
+_VOLUMES = 0.1  # of the logarithm, within which volumes are alike
 _CLEAR = 20  # spots, without which no larger cell is believed
 _EMPTY = 0.02  # of the spots, that chance may put on points that are none
 _PARALLEL = 0.985  # cosine, above which two vectors do not tell an orientation
@@ -217,18 +218,35 @@ def _chosen(rows: NDArray[np.intp], counts: F, volumes: F) -> NDArray[np.intp]:
 
 
 def _best(points: F, axes: list[F], reach: float) -> list[Candidate]:
+    if not axes:
+        return []
     rough = [
         (score(points[np.linalg.norm(points, axis=1) <= reach], inverse(each)), each)
         for each in axes
     ]
     rough.sort(key=lambda each: -each[0].gain)
     settled: list[Candidate] = []
-    for _, each in rough[: _TRIED // 2]:
+    for each in _varied([each for _, each in rough]):
         reduced, _ = buerger(each)
         found, how = _settle(points, inverse(reduced), reach)
         if all(unlikeness(inverse(found), inverse(other)) > 0.005 for other, _ in settled):
             settled.append((found, how))
     return sorted(settled, key=lambda each: -each[1].gain)
+
+
+def _varied(axes: list[F]) -> list[F]:
+    """
+    Return the first lattices, and the first one of each of the smallest volumes.
+
+    Two crystals, a few degrees apart, have coincidence lattices: cells many times as large, on
+    whose points both have their spots. Before periods are precise those seem better than the cell
+    of one crystal, which leaves the spots of the other.
+    """
+    volumes = np.array([abs(float(np.linalg.det(each))) for each in axes])
+    classes = np.round(np.log(volumes / volumes.min()) / _VOLUMES).astype(int)
+    numbers, first = np.unique(classes, return_index=True)
+    small = first[np.argsort(numbers)][: _TRIED // 4]
+    return [axes[number] for number in sorted({*range(min(len(axes), _TRIED // 4)), *small})]
 
 
 def _settle(points: F, a_matrix: F, reach: float) -> Candidate:
