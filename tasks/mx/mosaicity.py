@@ -2,7 +2,8 @@
 
 Kabsch, Acta Cryst. D66, 133 (2010), section 2.4: the spread on the detector is that of the spots'
 pixels about the predicted ray; the reflecting range is the most likely one, given how the counts of
-each spot divide among its images.
+each spot divide among its images. Where the lattice's orientation spreads, spots are drawn out
+along the rings, the more the further out: that width is told apart.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 REACH = 4.0
 GENEROUS = 1.5
 STRONG, FEWEST, MOST = 8.0, 5, 1500
+ENOUGH = 50
+"""Reflections that tell how spots grow with resolution."""
 ROUNDS = 4
 LONGEST_MARGIN = 25
-LITTLE, TAIL_BINS = 0.002, 60
+LITTLE, TAIL_BINS = 5e-4, 60
 CANDIDATES = np.geomspace(0.05, 5.0, 93)
 
 
@@ -45,12 +48,15 @@ class Mosaicity:
         How many tell so.
     reach
         How many standard deviations belong to the peak.
+    spread_deg
+        Of the lattice's orientation: it widens spots along e1 by ``2 sin(theta)`` times itself.
     """
 
     sigma_b_deg: float
     sigma_m_deg: float
     reflections: int = 0
     reach: float = REACH
+    spread_deg: float = 0.0
 
     @property
     def beam_reach_deg(self) -> float:
@@ -62,10 +68,17 @@ class Mosaicity:
         """Half of the rotation of a reflection whose zeta is 1."""
         return self.reach * self.sigma_m_deg
 
+    def stretch(self, chord: F) -> F:
+        """Return how much wider peaks are along e1 than along e2; `chord` is 2 sin(theta), (n,)."""
+        return np.hypot(1, self.spread_deg / self.sigma_b_deg * chord)
+
     def wider(self, factor: float) -> Mosaicity:
         """Return the same with larger widths."""
         return replace(
-            self, sigma_b_deg=factor * self.sigma_b_deg, sigma_m_deg=factor * self.sigma_m_deg
+            self,
+            sigma_b_deg=factor * self.sigma_b_deg,
+            sigma_m_deg=factor * self.sigma_m_deg,
+            spread_deg=factor * self.spread_deg,
         )
 
     @staticmethod
@@ -81,13 +94,10 @@ class Mosaicity:
                 "no strong reflections were found where the crystal predicts them; look at the "
                 "indexing and the beam centre"
             )
-        beam = np.array([part.sigma_b_deg for part in told])
-        mosaic = np.array([part.sigma_m_deg for part in told])
-        return Mosaicity(
-            float(min(beam.max(), 1.3 * np.median(beam))),
-            float(min(mosaic.max(), 1.3 * np.median(mosaic))),
-            sum(part.reflections for part in told),
-        )
+        widths = np.array([(part.sigma_b_deg, part.sigma_m_deg, part.spread_deg) for part in told])
+        beam, mosaic, spread = np.minimum(widths.max(0), 1.3 * np.median(widths, 0)).tolist()
+        number = sum(part.reflections for part in told)
+        return Mosaicity(beam, mosaic, number, spread_deg=spread)
 
 
 def margin(mosaicity: Mosaicity, geometry: Geometry, zeta_min: float = 0.05) -> int:
@@ -151,9 +161,11 @@ def reflecting_range(
         if len(boxes) < FEWEST:  # boxes may be so large that neighbours fill them
             start = start.wider(0.6)
             continue
-        found = _measure(boxes, generous, geometry.detector.gain)
-        if found.sigma_b_deg < 1.3 * start.sigma_b_deg and (
-            found.sigma_m_deg < 1.3 * start.sigma_m_deg
+        found = _measure(boxes, generous, geometry)
+        if (
+            found.sigma_b_deg < 1.3 * start.sigma_b_deg
+            and found.sigma_m_deg < 1.3 * start.sigma_m_deg
+            and found.spread_deg < 1.3 * start.spread_deg + start.sigma_b_deg
         ):
             return found
         start = found
@@ -182,30 +194,50 @@ def _strong_boxes(
     return boxes.take(np.sort(strongest[strength[strongest] > STRONG]))
 
 
-def _measure(boxes: Shoeboxes, start: Mosaicity, gain: float) -> Mosaicity:
+def _measure(boxes: Shoeboxes, start: Mosaicity, geometry: Geometry) -> Mosaicity:
     from tasks.mx.background import fit_background
     from tasks.mx.profile_kernels import above_background
 
-    reach = start.beam_reach_deg
+    reach, gain = start.beam_reach_deg, geometry.detector.gain
     background = fit_background(boxes, reach, gain)
-    whose, image, radius, photons, below = above_background(
+    whose, image, u, v, photons, below = above_background(
         *boxes.arrays, boxes.jacobian, background.beta, background.number, gain, reach
     )
-    above, n = photons - below, len(boxes)
-    beam = start.sigma_b_deg
+    above, radius, n = photons - below, np.hypot(u, v), len(boxes)
+    chord = geometry.beam.wavelength / boxes.predicted.d
+    beam, spread = start.sigma_b_deg, start.spread_deg
     for _ in range(6):
         near = radius <= start.reach * beam
-        total = np.bincount(whose[near], above[near], n)
-        square = np.bincount(whose[near], (above * radius**2)[near], n)
-        told = square[total > 0] / total[total > 0] / 2
-        beam = float(np.sqrt(max(np.median(told), (beam / 2) ** 2)))
+        along, across = _moments(whose[near], above[near], u[near], v[near], n)
+        along = along * start.stretch(chord) ** 2
+        spread = _spread(along - across, chord)
+        told = (along + across - (spread * chord) ** 2) / 2
+        beam = float(np.sqrt(max(np.nanmedian(told), (beam / 2) ** 2)))
         beam = min(beam, start.sigma_b_deg)
     seen, level, edges = _per_image(boxes, whose, image, photons, below, radius <= 3 * beam)
     mosaic = _likeliest(seen, level, edges, start.sigma_m_deg / GENEROUS)
     inner = np.where(edges[:, 1:] * edges[:, :-1] < 0, 0, np.abs(edges[:, 1:] + edges[:, :-1]) / 2)
     beam = max(beam, _tail(radius, above, photons) / start.reach)
     mosaic = max(mosaic, _tail(inner, seen - level, seen) / start.reach)
-    return Mosaicity(min(beam, start.sigma_b_deg), min(mosaic, start.sigma_m_deg), n, start.reach)
+    beam, mosaic = min(beam, start.sigma_b_deg), min(mosaic, start.sigma_m_deg)
+    return Mosaicity(beam, mosaic, n, start.reach, spread)
+
+
+def _moments(whose: NDArray[np.int64], above: F, u: F, v: F, n: int) -> tuple[F, F]:
+    """Return the photons' mean squares along e1 and e2, (n,); NaN where there are none."""
+    total: Any = np.bincount(whose, above, n)
+    total = np.where(total > 0, total, np.nan)
+    return np.bincount(whose, above * u**2, n) / total, np.bincount(whose, above * v**2, n) / total
+
+
+def _spread(longer: F, chord: F) -> float:
+    """Return what draws spots out the more the further out they are; all are drawn out somehow."""
+    if len(chord) < ENOUGH or np.ptp(chord) == 0:
+        return 0.0
+    outer = chord >= np.median(chord)
+    levels = [(np.nanmedian(longer[rows]), np.median(chord[rows] ** 2)) for rows in (outer, ~outer)]
+    (more, far), (less, near) = levels
+    return float(np.sqrt(max((more - less) / (far - near), 0)))
 
 
 def _per_image(
@@ -227,7 +259,7 @@ def _per_image(
 
 
 def _tail(distance: F, above: F, counts: F) -> float:
-    """Return beyond which distance less than 0.2 % of the strong peaks' photons lie."""
+    """Return beyond which distance less than 0.05 % of the strong peaks' photons lie."""
     furthest = float(distance.max())
     at = np.minimum((distance / furthest * TAIL_BINS).astype(int), TAIL_BINS - 1).ravel()
     sums: Any = np.bincount(at, above.ravel(), TAIL_BINS)
@@ -236,7 +268,7 @@ def _tail(distance: F, above: F, counts: F) -> float:
 
 
 def _where_little_is_left(sums: F, variances: F) -> int:
-    """Return how many of the first bins hold all but 0.2 %, or what noise hides."""
+    """Return how many of the first bins hold all but 0.05 %, or what noise hides."""
     left = np.cumsum(sums[::-1])[::-1]
     noise = np.sqrt(np.cumsum(variances[::-1])[::-1])
     little = left < LITTLE * sums.sum() + 2 * noise

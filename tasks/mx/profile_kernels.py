@@ -28,10 +28,11 @@ def above_background(
     gain: Any,
     unit: Any,
 ) -> Any:
-    """Return of all pixels of peaks: whose, image in its box, radius, photons, background."""
+    """Return of pixels of peaks: whose, image in its box, e1, e2, photons, background."""
     most = (codes == PEAK).sum()
     whose, image = np.empty(most, np.int64), np.empty(most, np.int64)
-    radius, photons, below = np.empty(most), np.empty(most), np.empty(most)
+    along, across = np.empty(most), np.empty(most)
+    photons, below = np.empty(most), np.empty(most)
     n = 0
     for row in range(len(size)):
         basis = np.empty(number[row])
@@ -40,11 +41,11 @@ def above_background(
                 u, v = _local(corner[row], size[row], i, xyz[row], jacobian[row])
                 terms(u / unit, v / unit, basis)
                 whose[n], image[n] = row, i // (size[row, 0] * size[row, 1])
-                radius[n] = np.sqrt(u * u + v * v)
+                along[n], across[n] = u, v
                 photons[n] = counts[offset[row] + i] / gain
                 below[n] = max(basis @ beta[row, : number[row]], 0.0)
                 n += 1
-    return whose[:n], image[:n], radius[:n], photons[:n], below[:n]
+    return whose[:n], image[:n], along[:n], across[:n], photons[:n], below[:n]
 
 
 @compiled

@@ -34,7 +34,8 @@ class Shoeboxes:
     predicted
         Whose they are.
     jacobian
-        Kabsch's e1 and e2 in degrees per pixel along fast and slow, (n, 2, 2).
+        Kabsch's e1 and e2 in degrees per pixel along fast and slow, (n, 2, 2); e1 shrunk so that
+        peaks that the lattice's spread draws out are round.
     per_image
         How far the rotation goes along e3 with one image, (n,), in degrees; signed.
     corner, size
@@ -180,7 +181,9 @@ def _with_neighbours(
     predicted = predict(
         geometry, crystal, d_min, z_range=(block[0] - reach, block[1] + reach), zeta_min=zeta_min
     )
-    return predicted, frame(geometry, predicted), predicted.zeta * width
+    jacobian = frame(geometry, predicted)
+    jacobian[:, 0] /= mosaicity.stretch(geometry.beam.wavelength / predicted.d)[:, None]
+    return predicted, jacobian, predicted.zeta * width
 
 
 def frame(geometry: Geometry, predicted: Predicted) -> F:
