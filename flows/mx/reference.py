@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from flows.mx.types import Cell, Floats
 from tasks.errors import DataError
-from tasks.io.mx_reflections import ReflectionFile, read_reflection_file
+from tasks.mx.reflection_files import ReflectionFile, read_reflection_file
 
 
 @dataclass(frozen=True)

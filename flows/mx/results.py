@@ -11,9 +11,9 @@ from flows.mx.found import Reduced, Result, Solved
 from flows.mx.recipe import Recipe
 from flows.reduction import Reduction
 from tasks.io.diffraction import Rotation
-from tasks.io.mx_reflections import merged_mtz, unmerged_mtz, write_cif
 from tasks.mx.amplitude_columns import amplitude_columns
 from tasks.mx.observations_file import write_observations
+from tasks.mx.reflection_files import merged_mtz, unmerged_mtz, write_cif
 
 HDF5, TEXT, JSON = "application/x-hdf5", "text/plain", "application/json"
 MTZ, CIF, MAP = "application/octet-stream", "chemical/x-mmcif", "application/octet-stream"

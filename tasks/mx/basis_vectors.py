@@ -72,14 +72,9 @@ def basis_vectors(
     found = [refine_vector(points, own, start, edge, groups is None) for start in starts]
     good = [each for each in found if shortest <= np.linalg.norm(each[0]) <= 1.1 * longest]
     good.sort(key=lambda each: -each[1])
-    kept: list[tuple[F, float]] = []
-    for vector, score in good:
-        if all(_apart(vector, other) for other, _ in kept):
-            kept.append((vector, score))
-    kept = kept[:keep]
-    return Vectors(
-        np.array([each for each, _ in kept]).reshape(-1, 3), np.array([each for _, each in kept])
-    )
+    vectors = np.array([each for each, _ in good]).reshape(-1, 3)
+    chosen = _different(vectors, keep)
+    return Vectors(vectors[chosen], np.array([each for _, each in good])[chosen])
 
 
 def refine_vector(
@@ -175,6 +170,16 @@ def _peaks(cube: NDArray[np.float32], edge: float, shortest: float, longest: flo
     return np.array(kept)
 
 
-def _apart(one: F, other: F) -> bool:
-    size = _SAME * np.linalg.norm(other)
-    return bool(min(np.linalg.norm(one - other), np.linalg.norm(one + other)) > size)
+def _different(vectors: F, most: int) -> list[int]:
+    """Return the numbers of the first vectors that are not, but for the sign, one before."""
+    kept: list[int] = []
+    for number, vector in enumerate(vectors):
+        before = vectors[kept]
+        apart = np.minimum(
+            np.linalg.norm(vector - before, axis=1), np.linalg.norm(vector + before, axis=1)
+        )
+        if (apart > _SAME * np.linalg.norm(before, axis=1)).all():
+            kept.append(number)
+        if len(kept) == most:
+            break
+    return kept

@@ -242,10 +242,11 @@ def _varied(axes: list[F]) -> list[F]:
     whose points both have their spots. Before periods are precise those seem better than the cell
     of one crystal, which leaves the spots of the other.
     """
-    volumes = np.array([abs(float(np.linalg.det(each))) for each in axes])
-    classes = np.round(np.log(volumes / volumes.min()) / _VOLUMES).astype(int)
-    numbers, first = np.unique(classes, return_index=True)
-    small = first[np.argsort(numbers)][: _TRIED // 4]
+    logarithms = [float(np.log(abs(np.linalg.det(each)))) for each in axes]
+    first: dict[int, int] = {}
+    for number, value in enumerate(logarithms):
+        first.setdefault(round((value - min(logarithms)) / _VOLUMES), number)
+    small = [first[size] for size in sorted(first)[: _TRIED // 4]]
     return [axes[number] for number in sorted({*range(min(len(axes), _TRIED // 4)), *small})]
 
 

@@ -20,7 +20,7 @@ from tasks.mx.matrices import cholesky, inverse, svd
 from tasks.mx.reduction import buerger, primitive, unimodular
 from tasks.mx.refine import Refined, refine_together
 from tasks.mx.reflections import Ints, Spots
-from tasks.mx.settings import SPACE_GROUPS, conventional
+from tasks.mx.settings import Setting, conventional
 
 _TOLERANCE_DEG = 3.0
 _WORSE = 1.5  # times the triclinic residual, that a symmetry may cost
@@ -36,7 +36,7 @@ class Lattice:
     Attributes
     ----------
     bravais
-        Such as ``oP`` or ``mC``; ``mI`` where that setting is less oblique.
+        Such as ``oP`` or ``mC``.
     crystal
         In conventional axes with the cell as the symmetry demands it. Its space group has the
         rotations of the lattice: those of the crystal may be fewer.
@@ -98,15 +98,16 @@ def lattices(
     start = primitive(first.space_group)
     reduced, matrix = buerger(start @ first.direct)
     to_reduced = matrix @ start
-    found: list[tuple[float, F, F, str, F]] = []
+    found: list[tuple[float, F, F, Setting, F]] = []
     for misfit, rotations in _symmetries(reduced, tolerance_deg):
         ideal = _ideal(reduced, rotations)
-        change, bravais = conventional(ideal, rotations)
-        found.append((misfit, change @ to_reduced, change @ ideal, bravais, rotations))
+        setting = _setting(ideal, rotations)
+        change = setting.matrix
+        found.append((misfit, change @ to_reduced, change @ ideal, setting, rotations))
     ready = [
         Lattice(
-            bravais,
-            Crystal(inverse(axes), SPACE_GROUPS[bravais]),
+            setting.bravais,
+            Crystal(inverse(axes), setting.space_group),
             change,
             misfit,
             np.full(3, np.nan),
@@ -114,7 +115,7 @@ def lattices(
             misfit < tolerance_deg / 3,
             rotations,
         )
-        for misfit, change, axes, bravais, rotations in found
+        for misfit, change, axes, setting, rotations in found
     ]
     if spots:
         ready = _refined(ready, spots, hkl, geometries, crystals)
@@ -155,13 +156,19 @@ def _symmetries(reduced: F, tolerance_deg: float) -> list[tuple[float, F]]:
     return [each for each in groups.values() if _is_holohedry(reduced, each[1])]
 
 
+def _setting(direct: F, rotations: F) -> Setting:
+    """Return the conventional axes for rotations in direct axes, ``x' = W x``."""
+    on_indices = np.rint(inverse(rotations).transpose(0, 2, 1)).astype(np.int32)
+    return conventional(Crystal(inverse(direct)), on_indices)
+
+
 def _is_holohedry(reduced: F, rotations: F) -> bool:
     """Tell whether no lattice with these rotations must have more of them."""
     count = len(rotations)
     if count not in (1, 2, 4, 6, 8, 12, 24):
         return False
     if count == 6:  # trigonal: primitive in hexagonal axes is the hexagonal lattice
-        return conventional(_ideal(reduced, rotations), rotations)[1] == "hR"
+        return _setting(_ideal(reduced, rotations), rotations).bravais == "hR"
     if count == 12:  # 23 is none, 622 is
         return any(round(float(np.trace(each))) == 2 for each in rotations)
     return True

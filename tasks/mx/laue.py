@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from tasks.io.diffraction import F
 from tasks.mx.crystal import Crystal
-from tasks.mx.metric import conventional, lattice_rotations, orders, reduced
+from tasks.mx.metric import lattice_rotations, orders, reduced
 from tasks.mx.normalise import normalise
 from tasks.mx.reflections import Ints, Observations
+from tasks.mx.settings import conventional
 from tasks.mx.symmetry import classes, keys, merge_equivalents, positions, representatives
 
 FEWEST_PAIRS = 5

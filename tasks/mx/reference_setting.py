@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from tasks.errors import DataError
 from tasks.io.diffraction import F
 from tasks.mx.crystal import Crystal, cell_of
-from tasks.mx.metric import letter, reduced
+from tasks.mx.metric import reduced
 from tasks.mx.reflections import Ints
+from tasks.mx.settings import letter
 from tasks.mx.symmetry import centring, laue_rotations, rotations, space_group
 
 _POINTS_PER_CELL = {"P": 1, "A": 2, "B": 2, "C": 2, "I": 2, "R": 3, "F": 4}

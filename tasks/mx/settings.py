@@ -1,81 +1,76 @@
-"""Conventional axes of a lattice, and the axes of a reference.
+"""The axes that a group of rotations is written in, and the axes of a reference.
 
-International Tables A: monoclinic with b unique and the beta nearest to 90 degrees (not acute), so
-I 2 where C 2 would be more oblique; orthorhombic a < b < c, C-centred where one face is;
-tetragonal, hexagonal and cubic by the axes of symmetry; rhombohedral in hexagonal axes, obverse.
+The conventional axes of a group follow from its axes and planes by the rules of International
+Tables A (2016), chapters 1.5 and 3.1: monoclinic with b unique and the shortest a and c, C-centred
+where it is centred; orthorhombic a < b < c, C-centred where one face is; tetragonal, hexagonal and
+cubic by the axes of symmetry; rhombohedral in hexagonal axes, obverse.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from itertools import product
+import itertools
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.errors import DataError
 from tasks.io.diffraction import F
 from tasks.mx.crystal import Crystal
-from tasks.mx.matrices import inverse, lengths
-from tasks.mx.reduction import Cell, buerger, described, direct_of, matching, primitive
+from tasks.mx.matrices import inverse
+from tasks.mx.metric import orders, symmetric_metric
+from tasks.mx.reduction import Cell, described, direct_of, matching, primitive
+from tasks.mx.reflections import Ints
+from tasks.mx.symmetry import PRIMITIVE, space_group
 
-_REACH = 4  # of the multiples of reduced axes, among which conventional ones are looked for
+_POINTS = np.array(list(itertools.product(range(-4, 5), repeat=3)), dtype=np.int64)
+_FEW = np.array(list(itertools.product(range(3), repeat=3)), dtype=np.int64)
 _ALIKE = 0.05  # strain between a crystal and its reference
+_FAMILIES = {"trigonal": "h", "triclinic": "a"}  # else the system's first letter
 
 
-def conventional(direct: F, rotations: F) -> tuple[F, str]:
+@dataclass(frozen=True)
+class Setting:
     """
-    Return the conventional axes of a lattice.
+    Conventional axes of a group of rotations.
+
+    Attributes
+    ----------
+    matrix
+        Takes indices in the reduced cell to conventional ones, (3, 3).
+    space_group
+        The group's representative without screw axes, such as ``C 1 2 1``.
+    """
+
+    matrix: F
+    space_group: str
+
+    @property
+    def bravais(self) -> str:
+        """The lattice whose symmetry the group asks for, such as ``mC``, ``oI``, ``hR``."""
+        system = str(space_group(self.space_group).crystal_system_str())
+        return _FAMILIES.get(system, system[0]) + self.space_group[0]
+
+
+def conventional(crystal: Crystal, proper: Ints) -> Setting:
+    """
+    Find the conventional axes of a group of rotations.
 
     Parameters
     ----------
-    direct
-        Rows are primitive axes whose metric has the symmetry, (3, 3), in Angstrom.
-    rotations
-        The proper rotations of its holohedry in these axes, (m, 3, 3), ``x' = W x``.
-
-    Returns
-    -------
-    matrix : numpy.ndarray
-        ``matrix @ direct`` has the conventional axes as rows; whole numbers.
-    bravais : str
-        Such as ``mC``, ``oI``, ``hR``.
+    crystal
+        In its reduced cell.
+    proper
+        The group's rotations on indices, (n, 3, 3).
     """
-    orders = [_order(each) for each in rotations]
-    count, most = len(rotations), max(orders)
-    if count == 1:
-        return buerger(direct)[1], "aP"
-    if count == 2:
-        return _monoclinic(direct, rotations[orders.index(2)])
-    if count == 4:
-        return _orthorhombic(direct, [w for w, n in zip(rotations, orders, strict=True) if n == 2])
-    if count == 24:
-        axes = [_axis(direct, w) for w, n in zip(rotations, orders, strict=True) if n == 4]
-        matrix = _right(np.array(_distinct(axes)))
-        return matrix, "c" + {1: "P", 2: "I", 4: "F"}[_size(matrix)]
-    return _uniaxial(direct, rotations[orders.index(most)], most)
-
-
-def _uniaxial(direct: F, main: F, most: int) -> tuple[F, str]:
-    """Return tetragonal, hexagonal or rhombohedral axes, c along the main rotation."""
-    c = _axis(direct, main)
-    plane = _across(direct, main)
-    if most == 4:
-        matrix = _right(np.array([plane[0], _image(main, plane[0]), c]))
-        return matrix, "t" + {1: "P", 2: "I"}[_size(matrix)]
-    turn = main if most == 3 else main @ main
-    matrix = np.array([plane[0], _image(turn, plane[0]), c])
-    matrix = matrix if np.linalg.det(matrix) > 0 else np.array([plane[0], matrix[1], -c])
-    if _size(matrix) == 1:
-        return matrix, "hP"
-    return (matrix if _obverse(matrix) else matrix * [[-1], [-1], [1]]), "hR"
-
-
-SPACE_GROUPS = {
-    "aP": "P 1", "mP": "P 1 2 1", "mC": "C 1 2 1", "mI": "I 1 2 1", "oP": "P 2 2 2",
-    "oC": "C 2 2 2", "oI": "I 2 2 2", "oF": "F 2 2 2", "tP": "P 4 2 2", "tI": "I 4 2 2",
-    "hP": "P 6 2 2", "hR": "R 3 2:H", "cP": "P 4 3 2", "cI": "I 4 3 2", "cF": "F 4 3 2",
-}  # fmt: skip
-"""The group of the proper rotations of each Bravais lattice."""
+    metric = symmetric_metric(crystal, proper)
+    axes = _axes(metric, np.rint(np.linalg.inv(proper).transpose(0, 2, 1)).astype(np.int64))
+    if np.linalg.det(axes) < 0:
+        axes = axes * np.array([[1], [-1], [1]]) if len(proper) == 2 else _other_hand(axes, proper)
+    if len(proper) in (3, 6) and round(float(np.linalg.det(axes))) == 3 and not _obverse(axes):
+        axes = axes * np.array([[-1], [-1], [1]])
+    return Setting(axes.astype(np.float64), _symbol(axes, proper))
 
 
 def to_reference_setting(
@@ -111,119 +106,116 @@ def to_reference_setting(
     return crystal.change_basis(change, reference_space_group), change
 
 
-def _monoclinic(direct: F, rotation: F) -> tuple[F, str]:
-    b = _axis(direct, rotation)
-    plane = _across(direct, rotation)
-    best: tuple[float, F, str] | None = None
-    for a, c in product(plane[:8], repeat=2):
-        matrix = np.array([a, b, c])
-        if _size(matrix) not in (1, 2):
-            continue
-        matrix = _right(matrix)
-        axes = matrix @ direct
-        cosine = axes[0] @ axes[2] / np.linalg.norm(axes[0]) / np.linalg.norm(axes[2])
-        letter = _letter(matrix)
-        if cosine > 1e-9 or letter in "AB":
-            continue
-        long_first = np.linalg.norm(axes[0]) > np.linalg.norm(axes[2]) + 1e-6
-        # of two equally oblique settings C is preferred, and a < c
-        cost = float(abs(cosine)) + 1e-4 * (letter == "I") + 1e-5 * long_first
-        if letter == "P":  # the shortest axes are the least oblique
-            cost = float(np.linalg.norm(axes[0]) + np.linalg.norm(axes[2])) + 1e-5 * long_first
-        if best is None or cost < best[0] - 1e-12:
-            best = (cost, matrix, "m" + letter)
-    if best is None:
-        raise ValueError("no monoclinic axes within reach")
-    return best[1], best[2]
+def _other_hand(axes: NDArray[Any], proper: Ints) -> NDArray[Any]:
+    """Along the axis of a tetragonal or hexagonal group alone, elsewhere all three."""
+    single = len(proper) in (3, 4, 6, 8, 12) and max(orders(proper)) > 2 and not _cubic(proper)
+    return axes * np.array([[1], [1], [-1]]) if single else -axes
 
 
-def _orthorhombic(direct: F, rotations: list[F]) -> tuple[F, str]:
-    axes = np.array([_axis(direct, each) for each in rotations])
-    axes = axes[np.argsort(np.linalg.norm(axes @ direct, axis=1), kind="stable")]
-    letter = _letter(axes)
-    if letter in "AB":  # the centred face becomes that of a and b
-        axes = axes[[1, 2, 0]] if letter == "A" else axes[[0, 2, 1]]
-        letter = "C"
-    return _right(axes), "o" + letter
+def _cubic(proper: Ints) -> bool:
+    return int(np.sum(orders(proper) == 3)) == 8
 
 
-def _axis(direct: F, rotation: F) -> F:
-    """Return the shortest lattice vector along a rotation's axis, (3,)."""
-    rows = _vectors(direct)
-    along = np.abs(rows @ rotation.T - rows).max(axis=1) < 0.5
-    if not along.any():
-        raise ValueError("the rotation has no axis within reach")
-    return rows[along][0]
+def _axes(metric: F, direct: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows are a, b, c in the reduced cell's axes, of either hand."""
+    if len(direct) == 1:
+        return np.eye(3, dtype=np.int64)
+    order = orders(direct.astype(np.int32))
+    highest = int(order.max())
+    if _cubic(direct.astype(np.int32)):
+        along = 4 if highest == 4 else 2
+        return _distinct(direct[order == along])
+    if highest == 2:
+        return _monoclinic(metric, direct) if len(direct) == 2 else _orthorhombic(metric, direct)
+    main = direct[order == highest][0]
+    axis, plane = _axis(main), _plane(metric, main)
+    first = plane[0]
+    turn = 4 if highest == 4 else 3
+    rotation = np.linalg.matrix_power(main, highest // turn)
+    return np.array([first, rotation @ first, axis])
 
 
-def _across(direct: F, rotation: F) -> list[F]:
-    """Return lattice vectors across a rotation's axis, the shortest first."""
-    order = _order(rotation)
-    total = np.sum([np.linalg.matrix_power(rotation, power) for power in range(order)], axis=0)
-    rows = _vectors(direct)
-    return list(rows[np.abs(rows @ total.T).max(axis=1) < 0.5])
+def _axis(rotation: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Shortest lattice vector along a rotation's axis."""
+    total = _sum_of_powers(rotation)
+    column = total[:, int(np.argmax(np.abs(total).sum(axis=0)))]
+    return column // int(np.gcd.reduce(column))
 
 
-def _vectors(direct: F) -> F:
-    """Return lattice vectors by length, (n, 3)."""
-    rows = _rows()
-    return rows[np.argsort(np.round(lengths(rows @ direct), 6), kind="stable")]
+def _plane(metric: F, rotation: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lattice vectors normal to the axis, the shortest first."""
+    normal = np.all(_POINTS @ _sum_of_powers(rotation).T == 0, axis=1)
+    points = _POINTS[normal & np.any(_POINTS != 0, axis=1)]
+    square: F = np.einsum("ni,ij,nj->n", points, metric, points)
+    x, y, z = -points.T
+    return points[np.lexsort((x, y, z, np.round(square, 6)))]
 
 
-@cache
-def _rows() -> F:
-    rows = np.array(list(product(range(-_REACH, _REACH + 1), repeat=3)), dtype=np.float64)
-    rows = rows[np.gcd.reduce(rows.astype(int), axis=1) == 1]
-    positive = [row[np.flatnonzero(row)[0]] > 0 for row in rows]
-    return np.concatenate([rows[positive], rows[np.logical_not(positive)]])
+def _sum_of_powers(rotation: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.sum([np.linalg.matrix_power(rotation, k) for k in range(12)], axis=0)
 
 
-def _image(rotation: F, row: F) -> F:
-    return rotation @ row
+def _distinct(found: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Axes of rotations, each direction once."""
+    seen: list[NDArray[np.int64]] = []
+    for each in (_axis(rotation) for rotation in found):
+        if not any(np.array_equal(each, old) or np.array_equal(each, -old) for old in seen):
+            seen.append(each)
+    return np.array(seen)
 
 
-def _order(rotation: F) -> int:
-    trace = round(float(np.trace(rotation)))
-    return {3: 1, -1: 2, 0: 3, 1: 4, 2: 6}[trace]
+def _orthorhombic(metric: F, direct: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Axes a < b < c, but where a face is centred that is C."""
+    axes = _distinct(direct[orders(direct.astype(np.int32)) == 2])
+    axes = axes[np.argsort(np.einsum("ni,ij,nj->n", axes, metric, axes))]
+    turn = {"A": [1, 2, 0], "B": [0, 2, 1]}.get(letter(axes), [0, 1, 2])
+    return axes[turn]
 
 
-def _size(matrix: F) -> int:
-    return round(abs(float(np.linalg.det(matrix))))
+def _monoclinic(metric: F, direct: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Axis b unique; the shortest a and c with an obtuse angle, or those that centre C."""
+    rotation = direct[orders(direct.astype(np.int32)) == 2][0]
+    axis, plane = _axis(rotation), _plane(metric, rotation)
+    choices: list[tuple[float, float, NDArray[np.int64]]] = []
+    for a, c in itertools.permutations(plane[:12], 2):
+        axes = np.array([a, axis, c])
+        if abs(round(float(np.linalg.det(axes)))) in (1, 2) and a @ metric @ c < 1e-9:
+            lengths = float(np.sqrt(a @ metric @ a)), float(np.sqrt(c @ metric @ c))
+            choices.append((round(sum(lengths), 6), lengths[0], axes))
+    choices.sort(key=lambda each: each[:2])
+    return next(axes for _, _, axes in choices if letter(axes) in "PC")
 
 
-def _right(matrix: F) -> F:
-    """Return right-handed axes: the second one is turned round if need be."""
-    return matrix if np.linalg.det(matrix) > 0 else matrix * [[1], [-1], [1]]
-
-
-def _distinct(rows: list[F]) -> list[F]:
-    found: list[F] = []
-    for row in rows:
-        if not any(np.allclose(row, other) or np.allclose(row, -other) for other in found):
-            found.append(row)
-    return found
-
-
-def _letter(matrix: F) -> str:
-    """Return the centring of axes, from the lattice points within them."""
-    size = _size(matrix)
-    # lattice points, in units of the axes
-    points = np.array(list(product(range(-2, 3), repeat=3))) @ inverse(matrix)
-    inside = np.round(np.mod(points + 1e-6, 1.0), 3) % 1.0
-    found = {tuple(float(value) for value in row) for row in inside}
-    half = 0.5
-    if size == 1:
-        return "P"
-    if size == 4:
-        return "F"
-    names = {(0.0, half, half): "A", (half, 0.0, half): "B", (half, half, 0.0): "C"}
-    for translation, name in names.items():
-        if translation in found:
+def letter(axes: NDArray[Any]) -> str:
+    """Return how a cell is centred whose axes are rows in a primitive cell's axes; ? if oddly."""
+    found = _lattice_points(np.asarray(np.linalg.inv(axes), dtype=np.float64))
+    for name, rows in PRIMITIVE.items():
+        if found == _lattice_points(np.array(rows)):
             return name
-    return "I"
+    return "?"
 
 
-def _obverse(matrix: F) -> bool:
-    """Tell whether a rhombohedral lattice in hexagonal axes has its points at 2/3 1/3 1/3."""
-    point = np.array([2 / 3, 1 / 3, 1 / 3]) @ matrix
-    return bool(np.allclose(point, np.round(point), atol=1e-3))
+def _lattice_points(primitive: F) -> frozenset[int]:
+    """Lattice points inside a cell, as numbers: coordinates of a primitive cell's axes given."""
+    inside = np.rint(_FEW @ primitive * 6).astype(int) % 6
+    return frozenset((inside @ [36, 6, 1]).tolist())
+
+
+def _obverse(axes: NDArray[Any]) -> bool:
+    return letter(axes) == "R"
+
+
+def _symbol(axes: NDArray[Any], proper: Ints) -> str:
+    """Name of the group of rotations in these axes, with the lattice's centring."""
+    import gemmi
+
+    there = np.rint(axes @ proper @ np.linalg.inv(axes)).astype(int)
+    centre = space_group("R 3:H" if letter(axes) == "R" else f"{letter(axes)} 1").operations()
+    operators: list[Any] = []
+    for rotation in there:
+        for shift in centre.cen_ops:
+            operator = gemmi.Op()
+            operator.rot = (rotation.T * gemmi.Op.DEN).tolist()
+            operator.tran = list(shift)
+            operators.append(operator)
+    return str(gemmi.find_spacegroup_by_ops(gemmi.GroupOps(operators)).xhm())

@@ -13,11 +13,11 @@ import pytest
 
 from tasks.io.dials import read_experiments
 from tasks.io.dials_table import DialsFlag, read_reflections
-from tasks.io.mx_reflections import read_reflection_file
 from tasks.mx.equivalents import equivalents
 from tasks.mx.geometry import from_laboratory
 from tasks.mx.merge import merge
 from tasks.mx.merging_statistics import statistics, statistics_of
+from tasks.mx.reflection_files import read_reflection_file
 from tasks.mx.reflections import Observations
 from tasks.mx.resolution_cut import resolution_cut
 from tasks.mx.scale import scale

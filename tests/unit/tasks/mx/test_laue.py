@@ -6,8 +6,9 @@ import pytest
 
 from tasks.errors import DataError
 from tasks.mx.laue import laue_group, subgroups
-from tasks.mx.metric import conventional, lattice_rotations, reduced
+from tasks.mx.metric import lattice_rotations, reduced
 from tasks.mx.reindex import reindex
+from tasks.mx.settings import conventional
 from tasks.mx.symmetry import classes, laue_rotations, space_group
 from tests.unit.tasks.mx.intensities import CELLS, crystal_of, intensities, sweep
 

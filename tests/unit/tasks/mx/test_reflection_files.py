@@ -8,7 +8,9 @@ import pytest
 
 from tasks.errors import DataError
 from tasks.io.diffraction import Rotation
-from tasks.io.mx_reflections import (
+from tasks.mx.amplitude_columns import amplitude_columns
+from tasks.mx.merge import merge
+from tasks.mx.reflection_files import (
     merged_mtz,
     read_reflection_file,
     unmerged_mtz,
@@ -16,8 +18,6 @@ from tasks.io.mx_reflections import (
     write_merged_mtz,
     write_unmerged_mtz,
 )
-from tasks.mx.amplitude_columns import amplitude_columns
-from tasks.mx.merge import merge
 from tasks.mx.scale import scale
 from tests.unit.tasks.mx.scale_truth import simulate
 
