@@ -1,18 +1,25 @@
 """The lattice of a sweep's spots, and its geometry refined against them."""
 
+from dataclasses import replace
+
 from flows.mx.dials import placed_by_dials
 from flows.mx.recipe import Recipe
 from flows.mx.types import Doubts, Opened, Placed, Spotted
 from flows.reduction import Reduction
 from tasks.errors import DataError
 from tasks.mx.index import Indexed, NotIndexed, index
+from tasks.mx.lattice import lattices
+from tasks.mx.reduction import described
 from tasks.mx.refine import Refined, refine
+from tasks.mx.reflections import Spots
 from tasks.mx.second_lattice import SecondLattice, second_lattice
 
 _LOW_SHARE = 0.5  # of the spots that are indexed, below which a person should look
 _WIDE = 1.5  # pixels of root mean square, above which positions do not fit
 _LATE = 1.0  # images of the same
 _WORTH_ALONG_DEG = 10.0  # of turn, from which orientation and cell may change along the sweep
+_TURNS = 3  # of a lattice that is seen the better, the better the geometry is known
+_NO_SYMMETRY = "P 1"
 
 
 def place_crystal(
@@ -38,14 +45,41 @@ def place_crystal(
         )
     except NotIndexed as error:
         return Placed(None, 0.0, ends_at=f"Not indexed. {error}")
-    along = len(opened.images) * abs(opened.geometry.rotation.width_deg) >= _WORTH_ALONG_DEG
+    wide = len(opened.images) * abs(opened.geometry.rotation.width_deg) >= _WORTH_ALONG_DEG
     try:
-        refined = refine(spotted.spots, found.hkl, found.geometry, found.crystal, along=along)
+        refined = refine(spotted.spots, found.hkl, found.geometry, found.crystal, along=wide)
     except DataError as error:
         return Placed(None, found.fraction, found.tried, f"Indexed, but not refined. {error}")
+    if not wide and refined.crystal.space_group == _NO_SYMMETRY:
+        found, refined = as_the_lattice_allows(spotted.spots, found, refined)
     second = second_lattice(spotted.spots, found)
     doubts = _doubts(found, refined, second)
     return Placed(refined, found.fraction, found.tried, doubts=doubts)
+
+
+def as_the_lattice_allows(
+    spots: Spots, found: Indexed, refined: Refined
+) -> tuple[Indexed, Refined]:
+    """Refine the crystal of a narrow sweep with the symmetry of its lattice.
+
+    One layer of reciprocal space tells no distance from a cell that nothing constrains: without
+    the symmetry, the cell would be off by as much as the distance was given wrong.
+    """
+    for _ in range(_TURNS):
+        best = lattices(refined.crystal, [spots], [found.hkl], [refined.geometry])[0].crystal
+        if best.space_group == refined.crystal.space_group:
+            break
+        try:
+            again = index(spots, refined.geometry, cell=best.cell, space_group=best.space_group)
+            refined = refine(spots, again.hkl, again.geometry, again.crystal)
+        except DataError:  # what is known so far holds
+            break
+        sentence = (
+            f"The sweep is narrow, so that the cell is refined as its lattice allows "
+            f"({best.space_group}): {described(refined.crystal.cell)}, {again.indexed.sum()} spots."
+        )
+        found = replace(again, tried=(*found.tried, sentence))
+    return found, refined
 
 
 def _doubts(found: Indexed, refined: Refined, second: SecondLattice | None) -> Doubts:
