@@ -10,7 +10,8 @@ from flows.mx.recipe import MergingRecipe
 from flows.mx.reference import Reference
 from flows.mx.types import Floats, Known
 from tasks.errors import DataError
-from tasks.mx.laue import Group, LaueResult, laue_group
+from tasks.mx.crystal import Crystal
+from tasks.mx.laue import Group, LaueResult, laue_group, unscored
 from tasks.mx.observations_file import SweepObservations
 from tasks.mx.refine_parameters import symmetrised
 from tasks.mx.reflections import Observations
@@ -52,7 +53,7 @@ def determine(
     wanted = known.space_group
     if wanted and sweeps[0].crystal.space_group == wanted:  # indexed in its axes already
         return _given(wanted, None), tuple(sweeps)
-    laue = laue_group(joined, sweeps[0].crystal)
+    laue, few = _scored(joined, sweeps[0].crystal)
     if wanted:
         group = _like(laue, wanted)
         if group is None:
@@ -64,6 +65,8 @@ def determine(
         there = _in_axes(sweeps, group.change_of_basis, wanted)
         return _given(wanted, laue), tuple(_named(each, wanted) for each in there)
     moved = _in_axes(sweeps, laue.change_of_basis, laue.space_group)
+    if few:
+        return _by_lattice(laue, few), tuple(_named(each, laue.space_group) for each in moved)
     screws = screw_axes(
         Observations.join([each.observations for each in moved]),
         laue.space_group,
@@ -78,6 +81,25 @@ def determine(
         sentence=f"{laue.sentence} {screws.sentence}",
     )
     return found, tuple(_named(each, found.space_group) for each in moved)
+
+
+def _scored(joined: Observations, crystal: Crystal) -> tuple[LaueResult, str]:
+    """Score the groups of the lattice; where the data are too few for it, say so."""
+    try:
+        return laue_group(joined, crystal), ""
+    except DataError as error:
+        return unscored(crystal), str(error)
+
+
+def _by_lattice(laue: LaueResult, few: str) -> Symmetry:
+    """Take the symmetry of the lattice, since nothing else is known; that decides nothing."""
+    group = laue.space_group
+    candidates = tuple(dict.fromkeys(each.space_group for each in laue.groups))
+    sentence = (
+        f"{few} The symmetry is undetermined; that of the lattice, {group}, is taken. Measure more "
+        "of the crystal, merge several sweeps, or name the space group."
+    )
+    return Symmetry(laue, None, group, candidates, True, sentence)
 
 
 def _as_reference(

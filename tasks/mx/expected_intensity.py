@@ -14,6 +14,7 @@ from tasks.mx.reflections import Ints
 from tasks.mx.symmetry import laue_rotations, space_group
 
 _CYCLES = 25
+_FEW = 50  # reflections, which tell a level and a fall with resolution, but no direction
 Cell = tuple[float, float, float, float, float, float]
 
 
@@ -80,7 +81,7 @@ def expected_intensity(
     Fit the mean intensity: its logarithm is a polynomial of 1/d² and an ellipsoid.
 
     A quasi-likelihood of the gamma family, so that weak and negative intensities count as they
-    should and strong ones do not rule.
+    should and strong ones do not rule. Fewer than 50 reflections tell of no ellipsoid.
 
     Parameters
     ----------
@@ -92,9 +93,9 @@ def expected_intensity(
     Raises
     ------
     DataError
-        If there are too few reflections, or no signal.
+        If there is no signal.
     """
-    if len(hkl) < 50 or float(np.mean(intensity)) <= 0:
+    if not len(hkl) or float(np.mean(intensity)) <= 0:
         raise DataError(
             f"The expected intensity cannot be fitted: {len(hkl)} merged reflections with a mean "
             f"intensity of {float(np.mean(intensity)) if len(hkl) else 0.0:.3g}. Look at the "
@@ -105,8 +106,12 @@ def expected_intensity(
     epsilon = np.asarray(operations.epsilon_factor_without_centering_array(indices), float)
     centric = np.asarray(operations.centric_flag_array(indices), dtype=np.bool_)
     columns, ellipsoid = _design(hkl, cell, symbol)
+    if len(hkl) < _FEW:
+        columns = columns[:, : 2 if len(hkl) > _FEW // 5 else 1]
     found, covariance = _fit(columns, intensity / epsilon, sigma / epsilon, centric)
     level = np.exp(np.clip(columns @ found, -60, 60))
+    if len(hkl) < _FEW:
+        return Expected(level * epsilon, epsilon, centric, np.zeros(3), np.inf, np.eye(3))
     b, axes, b_sigma = _principal(found[-6:], covariance[-6:, -6:], ellipsoid)
     return Expected(level * epsilon, epsilon, centric, b, b_sigma, axes)
 

@@ -196,6 +196,23 @@ def laue_group(
     return LaueResult(tuple(scored), groups, expected, found.d_min)
 
 
+def unscored(crystal: Crystal, *, tolerance_deg: float = 2.0) -> LaueResult:
+    """
+    Return what the lattice alone allows: all groups are as likely, the highest one comes first.
+
+    For data too few to be scored; see `laue_group` for the parameters.
+    """
+    small, to_small = reduced(crystal)
+    group = lattice_rotations(small, tolerance_deg)
+    elements = _elements(group)
+    names = _axis_names(elements, to_small)
+    scored = [
+        Operator(each, int(orders(each[None])[0]), name, 0, float("nan"), 0.0, 0.5)
+        for each, name in zip(elements, names, strict=True)
+    ]
+    return LaueResult(tuple(scored), _groups(scored, group, small, to_small), 1.0, float("nan"))
+
+
 def _elements(group: Ints) -> list[Ints]:
     """Rotations other than the identity, one of each pair of inverses."""
     seen: set[bytes] = set()
