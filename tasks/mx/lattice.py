@@ -25,6 +25,8 @@ from tasks.mx.settings import Setting, conventional
 _TOLERANCE_DEG = 3.0
 _WORSE = 1.5  # times the triclinic residual, that a symmetry may cost
 _NEARLY = np.array([0.05, 0.05, 0.2])  # pixels and images, that never matter
+_FAR = 4.0  # times the triclinic residual: a spot that is not explained
+_LOST, _LOST_SPOTS = 0.1, 3  # share of the spots, and how many never matter, that it may cost
 _MOST = 1500  # spots to refine each with
 
 
@@ -236,10 +238,12 @@ def _refined(
             continue
         rmsd = _rms(refined)
         ratio = float(np.sqrt(np.mean((rmsd / yardstick) ** 2)))
-        lost = 1 - sum(int(each.used.sum()) for each in refined) / max(
-            sum(int(each.sum()) for each in used), 1
+        lost = sum(
+            int(_astray(each, part, use, yardstick).sum())
+            for each, part, use in zip(refined, spots, used, strict=True)
         )
-        fits = bool((rmsd <= _WORSE * yardstick + _NEARLY).all()) and lost < 0.1
+        few = lost < max(_LOST * sum(int(each.sum()) for each in used), _LOST_SPOTS)
+        fits = few and bool((rmsd <= _WORSE * yardstick + _NEARLY).all())
         ready.append(
             replace(
                 lattice,
@@ -267,6 +271,12 @@ def _refine(
     return refine_together(
         spots, changed, geometries, named, most=_MOST, rounds=2, share_orientation=False
     )
+
+
+def _astray(refined: Refined, spots: Spots, used: NDArray[np.bool_], rmsd: F) -> NDArray[np.bool_]:
+    """Tell which spots that the triclinic lattice explains this one does not, (n,)."""
+    off = np.abs(refined.calculated - spots.xyz)
+    return used & ~(off < _FAR * (rmsd + _NEARLY)).all(axis=1)
 
 
 def _rms(refined: Sequence[Refined]) -> F:

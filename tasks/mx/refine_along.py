@@ -45,7 +45,7 @@ def refine_along(spots: Spots, start: Refined, hkl: Ints) -> Refined:
     Refined
         With `Crystal.a_matrices`; as it was, with a sentence, if there are too few spots.
     """
-    from tasks.mx.refine import FLOOR, cut_ones, inliers, robust_scales
+    from tasks.mx.refine_problem import FLOOR, cut_ones, inliers, robust_scales
 
     rotation = start.geometry.rotation
     spots = cut_ones(spots, start.geometry)

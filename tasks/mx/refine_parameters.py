@@ -94,9 +94,9 @@ def choose(geometry: Geometry, strains: F, spots: int, turned_deg: float) -> tup
     names += [f"strain {number + 1}" for number in range(len(strains))]
     free_cell = len(strains) > _CONSTRAINED
     levels = (
-        (20, 0.0, ("shift fast", "shift slow"), "the detector's shift"),
+        (12, 0.0, ("shift fast", "shift slow"), "the detector's shift"),
         (
-            60 if free_cell else 20,
+            60 if free_cell else 15,
             4.0 if free_cell else 0.0,
             ("distance", "beam 1", "beam 2"),
             "its distance and the beam",
@@ -117,6 +117,11 @@ def choose(geometry: Geometry, strains: F, spots: int, turned_deg: float) -> tup
     why = f"{len(names)} parameters are refined against {spots} spots in {turned_deg:.1f} degrees"
     if fixed:
         why += f"; too few for {' and for '.join(fixed)}: as they were"
+    if "distance" not in names:
+        why += (
+            ". A distance that is wrong makes a cell as wrong: its lengths are uncertain by about "
+            f"{_DISTANCE:.0%}, whatever their standard deviations"
+        )
     distance = abs(geometry.detector.distance)
     expected = np.array([_expected(name, distance) for name in names])
     steps = np.array([_STEP * (distance if _is_length(name) else 1.0) for name in names])

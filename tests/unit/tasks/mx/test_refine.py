@@ -40,11 +40,9 @@ def test_crystal_and_geometry_are_recovered():
 
 def test_sigmas_are_those_of_repeated_measurements():
     values, sigmas = [], []
-    for seed in range(12):
-        made = truth.make("P 21 21 21", 1)
-        rng = np.random.default_rng(seed + 100)
-        exact = truth.make("P 21 21 21", 1, noise=(0.0, 0.0, 0.0))
-        spots = truth.as_spots(exact.spots.xyz, rng)
+    made = truth.make("P 21 21 21", 1, noise=(0.0, 0.0, 0.0), most=500)
+    for seed in range(10):
+        spots = truth.as_spots(made.spots.xyz, np.random.default_rng(seed + 100))
         start = Crystal(made.a_matrix, "P 2 2 2")
         found = refine(spots, made.hkl.astype(np.int32), made.geometry, start)
         values.append([*found.crystal.cell[:3], found.geometry.detector.distance])
@@ -64,9 +62,10 @@ def test_wrongly_indexed_spots_are_left_out():
 
 
 def test_few_spots_free_few_parameters():
-    made = truth.make("P 21 21 21", 1, most=18)
+    made = truth.make("P 21 21 21", 1, most=11)
     found = refine(made.spots, made.hkl.astype(np.int32), made.geometry, Crystal(made.a_matrix))
     assert "too few for the detector's shift" in found.said[0]
+    assert "lengths are uncertain by about 1%" in found.said[0]
     assert found.geometry.detector.distance == made.geometry.detector.distance
 
 
@@ -90,7 +89,7 @@ def test_sweeps_share_a_crystal():
 
 
 def test_a_crystal_that_turns_and_grows_is_followed():
-    made = truth.make("P 21 21 21", 1, most=4000)
+    made = truth.make("P 21 21 21", 1, most=2500)
     images = made.geometry.rotation.images
 
     def at(z):
