@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ def integrate_block(
     *,
     block: tuple[int, int],
     sweep: int = 0,
+    d_max: float = inf,
 ) -> Reflections:
     """
     Integrate the reflections whose centres lie in a block.
@@ -56,6 +58,9 @@ def integrate_block(
         Image coordinates of its begin and end: every reflection belongs to one block.
     sweep
         Number of the sweep, for the column of that name.
+    d_max
+        Resolution in Angstrom beyond which the beam stop takes reflections, as `shadow_limit`
+        tells; those whose peaks reach there are left out.
 
     Returns
     -------
@@ -67,9 +72,17 @@ def integrate_block(
         images, first, geometry, crystal, model.mosaicity, mask, saturation, model.d_min, block
     )
     radius, gain = model.mosaicity.beam_reach_deg, geometry.detector.gain
+    boxes = boxes.take(np.nonzero(_lit(boxes, d_max, radius, geometry.beam.wavelength))[0])
     background = fit_background(boxes, radius, gain)
     figures = _fit(boxes, background, geometry, model)
     return _columns(boxes, background, figures, geometry, sweep)
+
+
+def _lit(boxes: Shoeboxes, d_max: float, radius_deg: float, wavelength: float) -> NDArray[np.bool_]:
+    """Tell whose peaks lie outside of the beam stop's shadow, (n,)."""
+    if d_max == inf:
+        return np.ones(len(boxes), np.bool_)
+    return 1 / boxes.predicted.d > 1 / d_max + np.radians(radius_deg) / wavelength
 
 
 def _fit(boxes: Shoeboxes, background: Background, geometry: Geometry, model: ProfileModel) -> F:
