@@ -7,6 +7,7 @@ from flows.mx.recipe import Recipe
 from flows.mx.types import Doubts, Opened, Placed, Spotted
 from flows.reduction import Reduction
 from tasks.errors import DataError
+from tasks.io.diffraction import Geometry
 from tasks.mx.index import Indexed, NotIndexed, index
 from tasks.mx.lattice import lattices
 from tasks.mx.reduction import described
@@ -51,14 +52,14 @@ def place_crystal(
     except DataError as error:
         return Placed(None, found.fraction, found.tried, f"Indexed, but not refined. {error}")
     if not wide and refined.crystal.space_group == _NO_SYMMETRY:
-        found, refined = as_the_lattice_allows(spotted.spots, found, refined)
+        found, refined = as_the_lattice_allows(spotted.spots, opened.geometry, found, refined)
     second = second_lattice(spotted.spots, found)
     doubts = _doubts(found, refined, second)
     return Placed(refined, found.fraction, found.tried, doubts=doubts)
 
 
 def as_the_lattice_allows(
-    spots: Spots, found: Indexed, refined: Refined
+    spots: Spots, given: Geometry, found: Indexed, refined: Refined
 ) -> tuple[Indexed, Refined]:
     """Refine the crystal of a narrow sweep with the symmetry of its lattice.
 
@@ -70,7 +71,7 @@ def as_the_lattice_allows(
         if best.space_group == refined.crystal.space_group:
             break
         try:
-            again = index(spots, refined.geometry, cell=best.cell, space_group=best.space_group)
+            again = index(spots, given, cell=best.cell, space_group=best.space_group)
             refined = refine(spots, again.hkl, again.geometry, again.crystal)
         except DataError:  # what is known so far holds
             break
