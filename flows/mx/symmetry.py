@@ -16,11 +16,12 @@ from tasks.mx.observations_file import SweepObservations
 from tasks.mx.refine_parameters import symmetrised
 from tasks.mx.reflections import Observations
 from tasks.mx.reindex import consistent_indexing
-from tasks.mx.screw_axes import screw_axes
+from tasks.mx.screw_axes import ScrewResult, screw_axes
 from tasks.mx.settings import to_reference_setting
 from tasks.mx.symmetry import centring, laue_rotations
 
 Sweeps = tuple[SweepObservations, ...]
+_GUESS = 0.5  # probability below which the best space group is as good as others
 
 
 def determine(
@@ -75,12 +76,19 @@ def determine(
     found = Symmetry(
         laue=laue,
         screws=screws,
-        space_group=screws.space_groups[0],
+        space_group=_of_the_axes(laue, screws),
         candidates=screws.possible,
         undetermined=laue.undetermined or screws.undetermined,
         sentence=f"{laue.sentence} {screws.sentence}",
     )
     return found, tuple(_named(each, found.space_group) for each in moved)
+
+
+def _of_the_axes(laue: LaueResult, screws: ScrewResult) -> str:
+    """Return the most likely space group; where that is a guess, one without screws or glides."""
+    bare = laue.space_group
+    guess = screws.confidence < _GUESS and bare in screws.possible
+    return bare if guess else screws.space_groups[0]
 
 
 def _scored(joined: Observations, crystal: Crystal) -> tuple[LaueResult, str]:

@@ -22,6 +22,7 @@ from tasks.mx.reflections import Ints, Observations
 from tasks.mx.symmetry import keys, laue_rotations, merge_equivalents, positions, space_group
 
 SURE = 0.8
+_LISTED = 8  # space groups, at most, that a sentence names
 _SPILL = 0.02  # part of a neighbour's intensity that may count for a reflection
 _STRAY = 0.03  # part of the absent reflections that show something for another reason
 _WEAK = ((1.0, 0.95), (0.1, 0.04), (0.02, 0.01))  # mean of a class that is only nearly absent
@@ -133,9 +134,15 @@ class ScrewResult:
             else "the reflections along the axes are neither clearly there nor clearly absent"
         )
         return (
-            f"The space group is undetermined between {', '.join(self.possible)}: {why}. "
+            f"The space group is undetermined between {_listed(self.possible)}: {why}. "
             "Turn the crystal further, or let the structure's solution decide."
         )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    if len(names) <= _LISTED + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:_LISTED])} and {len(names) - _LISTED} others"
 
 
 def screw_axes(
