@@ -104,8 +104,8 @@ class Arrival:
     @property
     def name(self) -> str:
         """The name that people read: the scan of the path template, else the file's name."""
-        stem = self.path.name if self.path.is_dir() else self.path.stem.removesuffix("_master")
-        name = self.facts.known.get("scan", stem)
+        stem = self.path.name if self.path.is_dir() else self.path.stem
+        name = self.facts.known.get("scan", stem).removesuffix("_master")
         inner = self.entry.inner_path if self.entry else ""
         if self._sweep:
             return self._sweep

@@ -13,6 +13,7 @@ from infra.simulator.mx.write import write_sweep
 from tests.system.spectra import (
     file_of,
     result_of,
+    settled,
     wait_for_quarantine,
     wait_until_settled,
 )
@@ -123,10 +124,8 @@ def test_two_sweeps_of_one_crystal_are_merged(platform):
         plan = sweep(f"part_{number}", images=40)
         land(platform, "together", replace(plan, rotation=Rotation(start, 1.0, 40)), "cbf")
     wait_until_settled(platform, "part_1", "part_2")
-    name = "together"
-    platform.wait_for(
-        lambda: any(run.state == "completed" for run in platform.runs(name)), 120, "the series"
-    )
+    name = "together series"
+    platform.wait_for(lambda: settled(platform, name), 120, "the sweeps are merged")
     verdict, metadata = result_of(platform, name)
     assert metadata["sweeps"] == ["part_1", "part_2"]
     alone = result_of(platform, "part_1")[0].quality

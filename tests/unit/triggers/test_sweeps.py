@@ -179,3 +179,10 @@ def test_a_template_reads_sample_and_proposal_off_the_sweeps_own_path(make_beaml
         "{proposal}/{scan}": (None, "cryst", "a_1"),
         "{proposal}": (None, "cryst", "a_1"),
     }
+
+
+@pytest.mark.parametrize("template", ["", "{scan}"])
+def test_a_sweep_is_called_without_the_word_master(make_beamline, raw, template):
+    beamline = make_beamline(technique="mx", path_template=template)
+    looks = Looks(beamline, master(raw / "lyso_3_master.h5", [], 8))
+    assert [name for name, _ in looks.at(0.0)] == ["lyso_3"]
