@@ -15,6 +15,8 @@ SUMMED_FROM = 50.0
 """Ratio of intensity and sigma above which the sum is taken where the peak is whole."""
 SHELL = 300
 """Reflections whose mean tells what to expect at their resolution."""
+HALF = 0.5
+"""Photon that a fit's variance has beside its own intensity."""
 LEAST_VARIANCE = 0.25
 """Part of a variance that stays, whatever intensity is expected."""
 
@@ -88,7 +90,7 @@ def _steadied(intensity: F, sigma: F, usual: F, gain: float) -> F:
     """
     from scipy.special import log_ndtr  # pyright: ignore[reportMissingTypeStubs]
 
-    variance, own = sigma**2, np.maximum(intensity, 0)
+    variance, own = sigma**2, np.maximum(intensity, 0) + HALF * gain
     for _ in range(2):
         width = np.sqrt(variance)
         at = (intensity - variance / usual) / width

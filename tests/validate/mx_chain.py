@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import inf
 
 import numpy as np
 
+from flows.mx.spotting import dark_images
 from infra.simulator.mx import instrument
 from infra.simulator.mx.plan import SweepPlan
 from infra.simulator.mx.sweep import Sweep
 from infra.simulator.mx.truth import Truth
 from tasks.io.diffraction import Beam, Detector, Geometry, Goniometer, Rotation
+from tasks.mx.beam_stop import shadow_limit
 from tasks.mx.crystal import Crystal, cell_of
 from tasks.mx.geometry import resolution
 from tasks.mx.image_figures import ImageFigures, spots_and_figures, spots_resolution
@@ -102,6 +105,21 @@ class Chain:
         figures = ImageFigures.join([figures for _, figures in found])
         return join_blocks([parts for parts, _ in found]), figures
 
+    @cached_property
+    def lit(self) -> np.ndarray:
+        """The images; those with a closed shutter are -1, as if they had never come."""
+        dark = dark_images(self._searched[1])
+        images = self.images.copy() if dark else self.images
+        images[dark] = -1
+        return images
+
+    @cached_property
+    def shadow(self) -> float:
+        """Resolution beyond which the beam stop is, Å; unknown where the beam is not in place."""
+        if self.plan.claims.beam_centre != (0.0, 0.0):
+            return inf
+        return shadow_limit(self._searched[1], geometry_of(self.plan))
+
     @property
     def spots(self) -> Spots:
         return self._searched[0]
@@ -140,7 +158,7 @@ class Chain:
         return Mosaicity.join(
             [
                 reflecting_range(
-                    self.images[a:b], a, *self._placed, guess, self.mask, self._full, self.limit
+                    self.lit[a:b], a, *self._placed, guess, self.mask, self._full, self.limit
                 )
                 for a, b in self.blocks
             ]
@@ -150,7 +168,7 @@ class Chain:
     def model(self) -> ProfileModel:
         parts = [
             learn_profiles(
-                self.images[a:b],
+                self.lit[a:b],
                 a,
                 *self._placed,
                 self.mosaicity,
@@ -172,13 +190,14 @@ class Chain:
         for a, b in self.blocks:
             first, last = max(0, a - reach), min(self.plan.written, b + reach)
             yield integrate_block(
-                self.images[first:last],
+                self.lit[first:last],
                 first,
                 *self._placed,
                 self.model,
                 self.mask,
                 self._full,
                 block=(a, b),
+                d_max=self.shadow,
             )
 
     @property

@@ -23,12 +23,22 @@ class Pulls:
     """(I - I_true) / sigma of whole reflections, with what they are binned by, (n,) each."""
 
     fitted: np.ndarray
-    summed: np.ndarray
+    bias: np.ndarray  # by what a perfect measurement's sigma would be
     strength: np.ndarray  # I_true / sigma_true
     d: np.ndarray
     ice: np.ndarray  # on its rings
     matched: float  # of all integrated ones
     covered: float  # of all true ones
+
+
+@dataclass(frozen=True)
+class ScaledPulls:
+    """The same of scaled observations, on one common scale, (n,) each."""
+
+    off: np.ndarray
+    strength: np.ndarray
+    d: np.ndarray
+    ice: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,7 @@ class Outcome:
     fraction: float = 0.0
     placement: Placement | None = None
     pulls: Pulls | None = None
+    scaled: ScaledPulls | None = None
     laue: str = ""
     laue_undetermined: bool = False
     space_groups: tuple[str, ...] = ()
@@ -52,10 +63,12 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
-def plan_of(name: str, case: str = "", seed: int = 1, **changes: object) -> SweepPlan:
+def plan_of(
+    name: str, case: str = "", seed: int = 1, images: int = 180, **changes: object
+) -> SweepPlan:
     """Return the plan of a crystal by name, in a case by name; 90 degrees of it."""
     crystal = replace(CRYSTALS[name], orientation_seed=seed, **changes)
-    plan = SweepPlan(crystal=crystal, rotation=Rotation(10.0, 0.5, 180), seed=seed)
+    plan = SweepPlan(crystal=crystal, rotation=Rotation(10.0, 0.5, images), seed=seed)
     return CASES[case](plan) if case else plan
 
 
@@ -81,6 +94,7 @@ def outcome_of(plan: SweepPlan, name: str, d_min: float | None = None) -> Outcom
         found,
         placement=placed,
         pulls=pulls(chain, placed),
+        scaled=scaled_pulls(chain, placed),
         laue=chain.laue.space_group,
         laue_undetermined=chain.laue.undetermined,
         space_groups=chain.screws.space_groups,
@@ -102,12 +116,30 @@ def pulls(chain: Chain, placed: Placement) -> Pulls:
     there = (true.d > chain.limit) & ~true.lacking & (true.recorded > 0.99) & (true.lattice == 0)
     return Pulls(
         fitted=((found.fitted - told) / found.fitted_sigma)[kept],
-        summed=((found.summed - told) / found.summed_sigma)[kept],
+        bias=((found.fitted - told) / true.sigma[rows])[kept],
         strength=(told / true.sigma[rows])[kept],
         d=true.d[rows][kept],
         ice=found.has(Flag.ICE)[kept],
         matched=float(known.mean()),
         covered=float(np.isin(np.flatnonzero(there), rows[known]).mean()),
+    )
+
+
+def scaled_pulls(chain: Chain, placed: Placement) -> ScaledPulls:
+    """Compare scaled observations with the structure's intensities; one scale is free."""
+    true, scaled = chain.truth, chain.scaled
+    seen = scaled.observations
+    rows, known = _rows(true, _back(chain, seen.hkl), seen.xyz[:, 2], placed)
+    kept = known & scaled.kept & ((seen.flags & int(SPOILT)) == 0)
+    kept &= ~true.lacking[rows] & ~true.overloaded[rows] & (true.recorded[rows] > 0.99)
+    rows, intensity, sigma = rows[kept], scaled.intensity[kept], scaled.sigma[kept]
+    told = true.squared[rows]
+    factor = np.sum(intensity * told / sigma**2) / np.sum((told / sigma) ** 2)
+    return ScaledPulls(
+        (intensity - factor * told) / sigma,
+        (true.counts / true.sigma)[rows],
+        true.d[rows],
+        (seen.flags[kept] & int(Flag.ICE)) != 0,
     )
 
 
