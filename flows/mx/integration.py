@@ -15,6 +15,7 @@ from flows.mx.types import Doubts, Integrated, Opened, Placed, Spotted
 from flows.reduction import Reduction
 from tasks.errors import DataError
 from tasks.io.diffraction import Geometry, Images, open_images
+from tasks.mx.beam_stop import shadow_limit
 from tasks.mx.crystal import Crystal
 from tasks.mx.geometry import resolution
 from tasks.mx.image_figures import spots_resolution
@@ -66,7 +67,10 @@ def integrate(
     path = save_model(scratch(run) / "profiles.npz", model)
     terms = replace(terms, model=path)
     parts = list(run.work_through("Intensities", partial(integrate_one, terms=terms), blocks))
-    return _integrated(Reflections.join(parts), terms.geometry, terms.mosaicity, d_min)
+    reflections = Reflections.join(parts)
+    shadow = shadow_limit(spotted.figures, opened.geometry, opened.geometry.detector.gain)
+    reflections = reflections.take(reflections.d < shadow)  # the beam stop would halve them
+    return _integrated(reflections, terms.geometry, terms.mosaicity, d_min)
 
 
 def telling_blocks(run: Reduction, opened: Opened) -> list[Block]:

@@ -184,5 +184,6 @@ def test_a_template_reads_sample_and_proposal_off_the_sweeps_own_path(make_beaml
 @pytest.mark.parametrize("template", ["", "{scan}"])
 def test_a_sweep_is_called_without_the_word_master(make_beamline, raw, template):
     beamline = make_beamline(technique="mx", path_template=template)
-    looks = Looks(beamline, master(raw / "lyso_3_master.h5", [], 8))
-    assert [name for name, _ in looks.at(0.0)] == ["lyso_3"]
+    files = [data_file(raw / "lyso_3_data_000001.h5", counts(8))]
+    looks = Looks(beamline, master(raw / "lyso_3_master.h5", files, 8))
+    assert looks.at(0.0) == [("lyso_3", "complete")]
