@@ -1,5 +1,6 @@
 """Intensities of a sweep: widths and profiles from some blocks, then every block on the cluster."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -42,6 +43,7 @@ class Terms:
     d_min: float
     dark: tuple[int, ...] = ()
     model: str = ""
+    d_max: float = math.inf
 
 
 def integrate(
@@ -65,12 +67,10 @@ def integrate(
     except DataError as error:
         return Integrated(None, None, guess, d_min, ends_at=f"Not integrated: {error}")
     path = save_model(scratch(run) / "profiles.npz", model)
-    terms = replace(terms, model=path)
-    parts = list(run.work_through("Intensities", partial(integrate_one, terms=terms), blocks))
-    reflections = Reflections.join(parts)
     shadow = shadow_limit(spotted.figures, opened.geometry, opened.geometry.detector.gain)
-    reflections = reflections.take(reflections.d < shadow)  # the beam stop would halve them
-    return _integrated(reflections, terms.geometry, terms.mosaicity, d_min)
+    terms = replace(terms, model=path, d_max=shadow)
+    parts = list(run.work_through("Intensities", partial(integrate_one, terms=terms), blocks))
+    return _integrated(Reflections.join(parts), terms.geometry, terms.mosaicity, d_min)
 
 
 def telling_blocks(run: Reduction, opened: Opened) -> list[Block]:
@@ -145,6 +145,7 @@ def integrate_one(block: Block, cores: int = 1, *, terms: Terms) -> Reflections:
             images.mask,
             images.saturation,
             block=(block.first, block.stop),
+            d_max=terms.d_max,
         )
 
 

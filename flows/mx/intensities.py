@@ -46,7 +46,7 @@ def look_at(
     looks = (
         lambda: _wilson(recipe, known, merged, figures),
         lambda: _twinning(found, merged, figures),
-        lambda: _translation(merged, figures),
+        lambda: _translation(recipe, merged, figures),
     )
     for look in looks:
         try:
@@ -94,7 +94,9 @@ def _twinning(found: Amplitudes, merged: Merged, figures: Figures) -> str:
     return tested.warning
 
 
-def _translation(merged: Merged, figures: Figures) -> str:
+def _translation(recipe: MergingRecipe, merged: Merged, figures: Figures) -> str:
+    if recipe.small_molecule:  # hardly any reflections lie where it is looked for
+        return ""
     found = translational_ncs(merged.hkl, merged.intensity, merged.cell, merged.space_group)
     figures["native_patterson_peak"] = found.peaks[0].height if found.peaks else 0.0
     return found.warning
