@@ -76,7 +76,7 @@ chaos-long: $(READY) ## The same with 10,000 small files
 	@$(BIN)/pytest tests/chaos/test_long.py --arrivals=10000 --timeout=4800 -s $(ARGS)
 
 validate: $(READY) ## The science against truth (simulated) and against published references (real data)
-	@$(BIN)/pytest tests/validate --timeout=900 $(ARGS)
+	@$(BIN)/pytest tests/validate -n 2 --dist loadfile --timeout=900 $(ARGS)
 
 $(BROWSER_READY): $(READY) tests/browser/requirements.lock
 	@$(UV) venv --quiet --allow-existing --python $(BIN)/python $(BROWSER)
