@@ -28,6 +28,7 @@ from tasks.mx.scale import Scaled, scale
 from tasks.mx.table_one import table_one
 
 _MANY_OUTLIERS = 0.05
+_SPARSE = 0.2  # of the unique reflections, below which merged data serve next to nothing
 
 
 def reduce_sweep(
@@ -115,7 +116,7 @@ def merge_scaled(
         amplitudes=told.amplitudes,
         free=_free(merged, sample, reference),
         figures=told.figures,
-        doubts=_doubts(symmetry, scaled, cut, told),
+        doubts=_doubts(symmetry, scaled, cut, told, inside.overall.completeness),
     )
 
 
@@ -167,13 +168,18 @@ def _cut(recipe: MergingRecipe, found: Cut) -> Cut:
     return Cut(recipe.resolution, True, rule, found.d, found.cc_half, found.curve)
 
 
-def _doubts(symmetry: Symmetry, scaled: Scaled, cut: Cut, told: Told) -> Doubts:
+def _doubts(symmetry: Symmetry, scaled: Scaled, cut: Cut, told: Told, complete: float) -> Doubts:
     outliers = scaled.rejected
     said = list(scaled.warnings)
     if outliers > _MANY_OUTLIERS:
         said.append(
             f"{outliers:.1%} of the observations are outliers: look at the scales against image, "
             "and at the symmetry."
+        )
+    if complete < _SPARSE:
+        said.append(
+            f"Only {complete:.1%} of the unique reflections were measured: merge other sweeps of "
+            "the crystal with this one, or turn it further."
         )
     nowhere = not np.isfinite(cut.d_min)
     return {

@@ -60,7 +60,7 @@ def determine(
         if group is None:
             raise DataError(
                 f"The lattice does not have the symmetry of {wanted}: it allows "
-                f"{', '.join(each.space_group for each in laue.groups[:6])}. Leave the space group "
+                f"{', '.join(_names(laue)[:6])}. Leave the space group "
                 "empty to have it determined."
             )
         there = _in_axes(sweeps, group.change_of_basis, wanted)
@@ -102,12 +102,17 @@ def _scored(joined: Observations, crystal: Crystal) -> tuple[LaueResult, str]:
 def _by_lattice(laue: LaueResult, few: str) -> Symmetry:
     """Take the symmetry of the lattice, since nothing else is known; that decides nothing."""
     group = laue.space_group
-    candidates = tuple(dict.fromkeys(each.space_group for each in laue.groups))
+    candidates = _names(laue)
     sentence = (
         f"{few} The symmetry is undetermined; that of the lattice, {group}, is taken. Measure more "
         "of the crystal, merge several sweeps, or name the space group."
     )
     return Symmetry(laue, None, group, candidates, True, sentence)
+
+
+def _names(laue: LaueResult) -> tuple[str, ...]:
+    """Return the groups' representatives, each once: several may lie along different axes."""
+    return tuple(dict.fromkeys(each.space_group for each in laue.groups))
 
 
 def _as_reference(
