@@ -49,6 +49,7 @@ def mx(
     data = ScanReference(str(path.absolute()), entry)
     began = time.perf_counter()
     try:
+        _check(folder, reference)
         with local_reduction(data, path.stem, folder.absolute(), workers) as run:
             result = reduce_sweep(run, recipe)
         _tell(console, run, result, time.perf_counter() - began)
@@ -60,11 +61,23 @@ def mx(
     raise typer.Exit(0 if result.reduced is not None else 1)
 
 
+def _check(folder: Path, reference: Path | None) -> None:
+    """Say what would fail only after the reduction, before it."""
+    from flows.mx.reference import read_reference
+    from tasks.errors import DataError
+
+    if folder.exists():
+        raise DataError(f"{folder} is there already: name a folder for the results that is not.")
+    if reference is not None:
+        read_reference(reference)
+
+
 def _tell(console: Console, run: "LocalReduction", result: "Result", seconds: float) -> None:
     """Print the verdict, table 1, and where the time went."""
     from flows.mx.verdict import judgement
 
-    judged = judgement(result)
+    judged, images = judgement(result), result.opened.images
+    console.print(f"{result.opened.title}: {len(images)} images")
     console.print(f"{judged.verdict}: " + "\n".join(judged.sentences))
     if result.reduced is not None:
         console.print()
