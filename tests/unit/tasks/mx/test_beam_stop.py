@@ -9,12 +9,10 @@ from infra.simulator.mx.cases import CASES
 from infra.simulator.mx.plan import Rotation, SweepPlan
 from tasks.mx.beam_stop import shadow_limit
 from tasks.mx.image_figures import image_figures
-from tasks.mx.integrate_block import integrate_block
-from tests.unit.tasks.mx.test_integrate import CASES as SWEEPS
-from tests.unit.tasks.mx.test_integrate import FULL, reduced
 from tests.validate.mx_chain import Chain, geometry_of
 
 IMAGES = 8
+FULL = 1e6
 
 
 def limit(case: str, stop: float) -> tuple[float, float]:
@@ -27,24 +25,13 @@ def limit(case: str, stop: float) -> tuple[float, float]:
     return shadow_limit(figures, geometry), float(true)
 
 
-@pytest.mark.parametrize("case", ["", "icy", "weak", "empty", "inclined"])
-@pytest.mark.parametrize("stop", [1.5, 5.0])
+@pytest.mark.parametrize(("case", "stop"), [("icy", 5.0), ("weak", 1.5), ("inclined", 1.5)])
 def test_its_end_is_found(case, stop):
     found, true = limit(case, stop)
     assert 0 < 1 / found - true < 0.008  # bins have 0.0015 1/A, some lie in gaps between modules
 
 
-@pytest.mark.parametrize("case", ["", "icy", "weak", "powder", "empty", "bright", "inclined"])
+@pytest.mark.parametrize("case", ["icy", "powder", "bright"])
 def test_there_is_no_false_alarm(case):
     found, _ = limit(case, 0.0)
     assert found == np.inf
-
-
-def test_reflections_in_it_are_left_out():
-    done = reduced(**SWEEPS["gaussian"])
-    given = done.made.geometry, done.made.crystal, done.model, done.made.mask, FULL
-    found = integrate_block(done.made.images, 0, *given, block=(0, 60), d_max=8.0)
-    whole = integrate_block(done.made.images, 0, *given, block=(0, 60))
-    assert len(found)
-    assert found.d.max() < 8.0
-    assert len(whole) > len(found)

@@ -84,8 +84,7 @@ def check(off, by, limits, said, mean=0.1, width=(0.85, 1.2), fewest=150):
 
 CASES = {
     "gaussian": {"profile": gauss},
-    "not Gaussian": {"profile": lopsided},
-    "ice": {"ice": 8.0, "seed": 1},
+    "not Gaussian, ice": {"profile": lopsided, "ice": 8.0, "seed": 1},
     "one count": {"background": 1.0, "mean": 60.0, "seed": 2},
 }
 
@@ -128,7 +127,7 @@ def test_widths_are_those_of_the_photons():
 
 
 def test_profiles_know_where_the_photons_are():
-    done = reduced(**CASES["not Gaussian"])
+    done = reduced(**CASES["not Gaussian, ice"])
     table = done.model.tables.mean(axis=0)
     reach = done.model.mosaicity.reach
     e1 = np.linspace(-reach, reach, table.shape[2]) * done.model.mosaicity.sigma_b_deg / 0.05
@@ -237,3 +236,13 @@ def test_first_guess_is_right_to_a_factor_of_two():
     guess = first_guess(Spots(three, three, np.ones(n), pixels, images), made.geometry)
     assert 0.5 < guess.sigma_b_deg / made.sigma_b_deg < 2
     assert 0.5 < guess.sigma_m_deg / made.sigma_m_deg < 2
+
+
+def test_reflections_in_the_beam_stop_are_left_out():
+    done = reduced(**CASES["gaussian"])
+    given = done.made.geometry, done.made.crystal, done.model, done.made.mask, FULL
+    found = integrate_block(done.made.images, 0, *given, block=(0, 60), d_max=8.0)
+    whole = integrate_block(done.made.images, 0, *given, block=(0, 60))
+    assert len(found)
+    assert found.d.max() < 8.0
+    assert len(whole) > len(found)

@@ -15,7 +15,6 @@ STILL = SweepPlan(rotation=Rotation(0.0, 0.1, 1))
 TETRAGONAL = STILL.crystal.cell
 PLANS = {
     "few spots": STILL.of(counts=30.0),
-    "monoclinic": STILL.of(cell=(40.0, 55.0, 70.0, 90.0, 100.0, 90.0), space_group="P 1 21 1"),
     "rhombohedral": STILL.of(cell=(62.0, 62.0, 110.0, 90.0, 90.0, 120.0), space_group="R 3"),
 }
 
