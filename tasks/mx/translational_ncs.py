@@ -15,7 +15,7 @@ from tasks.mx.symmetry import laue_rotations
 D_MIN, D_MAX = 5.0, 50.0
 AWAY = 15.0
 """From the origin, in Angstrom: nearer peaks are of the molecule's own shape."""
-SUSPICIOUS = 0.20
+SUSPICIOUS, ABOVE_NOISE = 0.20, 5.5
 """Of the origin's peak."""
 
 
@@ -57,8 +57,9 @@ class TranslationalNcs:
 
     @property
     def suspected(self) -> bool:
-        """Whether a peak is above a fifth of the origin's."""
-        return bool(self.peaks) and self.peaks[0].height > SUSPICIOUS
+        """Whether a peak is above a fifth of the origin's, and above what few data scatter."""
+        limit = max(SUSPICIOUS, ABOVE_NOISE * self.noise)
+        return bool(self.peaks) and self.peaks[0].height > limit
 
     @property
     def warning(self) -> str:
