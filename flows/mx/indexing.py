@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from flows.mx.dials import placed_by_dials
 from flows.mx.recipe import Recipe
-from flows.mx.types import Doubts, Opened, Placed, Spotted
+from flows.mx.types import Opened, Placed, Spotted
 from flows.reduction import Reduction
 from tasks.errors import DataError
 from tasks.io.diffraction import Geometry
@@ -35,17 +35,13 @@ def place_crystal(
         return None
     if recipe.program == "dials":
         return placed_by_dials(run, recipe, opened)
-    known = opened.known
     try:
-        found = index(
-            spotted.spots,
-            opened.geometry,
-            cell=known.cell,
-            space_group=known.space_group,
-            max_cell=recipe.longest_axis,
-        )
+        found, strange = _index(recipe, opened, spotted.spots)
     except NotIndexed as error:
-        return Placed(None, 0.0, ends_at=f"Not indexed. {error}")
+        said = str(error)
+        return Placed(
+            None, 0.0, ends_at=said if said.startswith("Not indexed") else f"Not indexed. {said}"
+        )
     wide = len(opened.images) * abs(opened.geometry.rotation.width_deg) >= _WORTH_ALONG_DEG
     try:
         refined = refine(spotted.spots, found.hkl, found.geometry, found.crystal, along=wide)
@@ -54,8 +50,32 @@ def place_crystal(
     if not wide and refined.crystal.space_group == _NO_SYMMETRY:
         found, refined = as_the_lattice_allows(spotted.spots, opened.geometry, found, refined)
     second = second_lattice(spotted.spots, found)
-    doubts = _doubts(found, refined, second)
+    doubts = {"indexing": (*strange, *_doubts(found, refined, second))}
     return Placed(refined, found.fraction, found.tried, doubts=doubts)
+
+
+def _index(recipe: Recipe, opened: Opened, spots: Spots) -> tuple[Indexed, tuple[str, ...]]:
+    """Index with the known cell; where the spots do not follow it, without it, and say so."""
+    known, longest = opened.known, recipe.longest_axis
+    try:
+        found = index(
+            spots,
+            opened.geometry,
+            cell=known.cell,
+            space_group=known.space_group,
+            max_cell=longest,
+        )
+    except NotIndexed:
+        if known.cell is None:
+            raise
+    else:
+        return found, ()
+    found = index(spots, opened.geometry, space_group=known.space_group, max_cell=longest)
+    sentence = (
+        f"The spots do not follow the known cell of {described(known.cell)}: they are indexed "
+        "without it. Is it the right sample?"
+    )
+    return found, (sentence,)
 
 
 def as_the_lattice_allows(
@@ -83,7 +103,7 @@ def as_the_lattice_allows(
     return found, refined
 
 
-def _doubts(found: Indexed, refined: Refined, second: SecondLattice | None) -> Doubts:
+def _doubts(found: Indexed, refined: Refined, second: SecondLattice | None) -> tuple[str, ...]:
     said: list[str] = []
     if second is not None:
         said.append(f"{second.sentence} Its reflections are not integrated.")
@@ -98,4 +118,4 @@ def _doubts(found: Indexed, refined: Refined, second: SecondLattice | None) -> D
             f"Spots lie {x:.2f} and {y:.2f} pixels and {z:.2f} images (r.m.s.) from where they are "
             "expected: split spots, or a crystal that slips."
         )
-    return {"indexing": tuple(said)}
+    return tuple(said)

@@ -261,6 +261,8 @@ def _per_image(
 def _tail(distance: F, above: F, counts: F) -> float:
     """Return beyond which distance less than 0.05 % of the strong peaks' photons lie."""
     furthest = float(distance.max())
+    if furthest == 0:  # one image tells of no rotation
+        return 0.0
     at = np.minimum((distance / furthest * TAIL_BINS).astype(int), TAIL_BINS - 1).ravel()
     sums: Any = np.bincount(at, above.ravel(), TAIL_BINS)
     variances: Any = np.bincount(at, counts.ravel(), TAIL_BINS)
