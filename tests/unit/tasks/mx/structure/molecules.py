@@ -97,19 +97,21 @@ def _found(seed, count, radii):
 def _path(rng, count, radii):
     """Self-avoiding steps of 3.8 A that turn back at the edge."""
     for _ in range(1000):
-        places = [np.zeros(3)]
+        places, here = np.zeros((count, 3)), 0
         for _ in range(40 * count):
-            step = places[-1] + 3.8 * _unit(rng)
-            if np.sum((step / radii) ** 2) >= 1:
+            step = places[here] + 3.8 * _unit(rng)
+            scaled = step / radii
+            if scaled @ scaled >= 1:
                 continue
-            away = np.array(places[:-1]).reshape(-1, 3) - step
-            if np.all(np.sum(away**2, axis=1) > 3.7**2):
-                places.append(step)
-            if len(places) == count:
+            away = places[:here] - step
+            if (np.einsum("ij,ij->i", away, away) > 3.7**2).all():
+                here += 1
+                places[here] = step
+            if here == count - 1:
                 return places
     raise RuntimeError("the ellipsoid is too small")
 
 
 def _unit(rng):
     vector = rng.normal(size=3)
-    return vector / np.linalg.norm(vector)
+    return vector / np.sqrt(vector @ vector)

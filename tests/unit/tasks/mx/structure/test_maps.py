@@ -23,7 +23,7 @@ CELL = (41.0, 36.0, 47.0, 90.0, 103.0, 90.0)
 def crystal(tmp_path_factory):
     """A model without its last two residues, and an MTZ with exact coefficients of both maps."""
     whole = molecules.in_crystal(
-        molecules.turned(molecules.molecule(1), np.eye(3), (10.0, 9.0, 11.0)), CELL, "P 1 21 1"
+        molecules.turned(molecules.molecule(2), np.eye(3), (10.0, 9.0, 11.0)), CELL, "P 1 21 1"
     )
     part = whole.clone()
     lost = [np.array(atom.pos.tolist()) for atom in (*part[0][0][-1], *part[0][0][-2])]

@@ -21,7 +21,7 @@ TURN, PLACE = molecules.rotation(4), np.array([9.0, 11.0, 17.0])
 
 @pytest.fixture(scope="module")
 def crystal():
-    model = molecules.molecule(1)
+    model = molecules.molecule(2)
     transform = transform_of(model[0], 3.5)
     placed = molecules.turned(model, TURN, PLACE - TURN @ transform.centroid)
     truth = molecules.in_crystal(placed, CELL, "P 1 21 1")

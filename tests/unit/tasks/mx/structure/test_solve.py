@@ -16,7 +16,7 @@ SETTINGS = StructureSettings(copies=1, d_min=5.0)
 
 @pytest.fixture(scope="module")
 def data():
-    model = molecules.molecule(1)
+    model = molecules.molecule(2)
     placed = molecules.turned(model, molecules.rotation(4), (9.0, 11.0, 17.0))
     truth = molecules.in_crystal(placed, CELL, "P 1 21 1")
     return molecules.observed(truth, 4.6, label="P 1 2 1"), truth
@@ -24,7 +24,7 @@ def data():
 
 def test_a_model_is_placed_wherever_it_was(data):
     observed, truth = data
-    model = molecules.turned(molecules.molecule(1), molecules.rotation(9), (30.0, -20.0, 5.0))
+    model = molecules.turned(molecules.molecule(2), molecules.rotation(9), (30.0, -20.0, 5.0))
     said = []
     solution = place_model(observed, model[0], (), SETTINGS, said.append)
     assert solution.placement.space_group == "P 1 21 1"
