@@ -111,6 +111,7 @@ def correlations(ours: np.ndarray, other: np.ndarray) -> tuple[float, float]:
 def agreement(name: str, merged: Merged) -> tuple[float, float]:
     """Print and return how intensities agree with the reference, overall and per shell."""
     d, ours, other = common(merged)
+    assert len(d) >= 10
     overall = correlations(ours, other)
     print(f"\n{name}: {len(d)} of {len(merged.d)} reflections in common")
     print(f"  all          CC {overall[0]:.3f}, of log I {overall[1]:.3f}")
