@@ -126,7 +126,7 @@ def pulls(chain: Chain, placed: Placement) -> Pulls:
 
 
 def scaled_pulls(chain: Chain, placed: Placement) -> ScaledPulls:
-    """Compare scaled observations with the structure's intensities; one scale is free."""
+    """Compare scaled observations with the structure's intensities; a scale and a B are free."""
     true, scaled = chain.truth, chain.scaled
     seen = scaled.observations
     rows, known = _rows(true, _back(chain, seen.hkl), seen.xyz[:, 2], placed)
@@ -134,9 +134,14 @@ def scaled_pulls(chain: Chain, placed: Placement) -> ScaledPulls:
     kept &= ~true.lacking[rows] & ~true.overloaded[rows] & (true.recorded[rows] > 0.99)
     rows, intensity, sigma = rows[kept], scaled.intensity[kept], scaled.sigma[kept]
     told = true.squared[rows]
-    factor = np.sum(intensity * told / sigma**2) / np.sum((told / sigma) ** 2)
+    level, fall, x = np.log(np.sum(intensity * told) / np.sum(told**2)), 0.0, true.d[rows] ** -2
+    for _ in range(8):  # Gauss and Newton's steps
+        expected = np.exp(level - fall * x) * told
+        columns = np.column_stack([expected, -x * expected]) / sigma[:, None]
+        step = np.linalg.lstsq(columns, (intensity - expected) / sigma, rcond=None)[0]
+        level, fall = level + step[0], fall + step[1]
     return ScaledPulls(
-        (intensity - factor * told) / sigma,
+        (intensity - np.exp(level - fall * x) * told) / sigma,
         (true.counts / true.sigma)[rows],
         true.d[rows],
         (seen.flags[kept] & int(Flag.ICE)) != 0,
