@@ -134,7 +134,7 @@ def test_lattices_of_seven_kinds_are_indexed_whatever_is_wrong():
     """At least 95 %, each within 0.1 % and 0.02 degree."""
     failed, tried = [], 0
     for space_group in truth.CRYSTALS:
-        for seed in range(6):
+        for seed in (2, 5):  # 3 mm off, without and with wrong spots
             shift = 3.0 * np.array([np.cos(seed), np.sin(seed)]) * (seed % 3) / 2
             made = truth.make(space_group, 100 + seed, wrong=0.3 * (seed % 2), shift=shift)
             tried += 1
