@@ -15,6 +15,7 @@ from tasks.mx.refine import Refined, refine
 from tasks.mx.reflections import Spots
 from tasks.mx.second_lattice import SecondLattice, second_lattice
 
+_ONE_CRYSTAL_DEG = 0.3  # below, a second lattice is the mosaic of the first
 _LOW_SHARE = 0.5  # of the spots that are indexed, below which a person should look
 _WIDE = 1.5  # pixels of root mean square, above which positions do not fit
 _LATE = 1.0  # images of the same
@@ -111,7 +112,7 @@ def as_the_lattice_allows(
 
 def _doubts(found: Indexed, refined: Refined, second: SecondLattice | None) -> tuple[str, ...]:
     said: list[str] = []
-    if second is not None:
+    if second is not None and not (second.same_cell and second.angle_deg < _ONE_CRYSTAL_DEG):
         said.append(f"{second.sentence} Its reflections are not integrated.")
     if found.fraction < _LOW_SHARE:
         said.append(

@@ -176,15 +176,15 @@ def _doubts(symmetry: Symmetry, scaled: Scaled, cut: Cut, told: Told, complete: 
             f"{outliers:.1%} of the observations are outliers: look at the scales against image, "
             "and at the symmetry."
         )
-    if complete < _SPARSE:
-        said.append(
-            f"Only {complete:.1%} of the unique reflections were measured: merge other sweeps of "
-            "the crystal with this one, or turn it further."
-        )
+    sparse = (
+        f"Only {complete:.1%} of the unique reflections were measured: merge other sweeps of the "
+        "crystal with this one, or turn it further."
+    )
     nowhere = not np.isfinite(cut.d_min)
     return {
         "symmetry": (symmetry.sentence,) if symmetry.undetermined else (),
         "scaling": tuple(said),
+        "completeness": (sparse,) if complete < _SPARSE else (),
         "resolution": (f"{cut.rule}: there is hardly any signal.",) if nowhere else (),
         "intensities": told.warnings,
     }

@@ -24,6 +24,7 @@ ABOUT = {
     "indexing": "most spots belong to one lattice and lie where it predicts them",
     "integration": "most reflections have an intensity that counts",
     "symmetry": "the data decide on the space group",
+    "completeness": "enough of the unique reflections were measured",
     "scaling": "few observations are outliers, and all sweeps are connected",
     "intensities": "no sign of twinning, pseudo-translation or radiation damage",
     "resolution": "the data end where they fade, not where the detector ends",

@@ -10,6 +10,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from flows.mx.found import Result
+    from flows.mx.recipe import Cell
     from infra.local_reduction import LocalReduction
     from tasks.mx.merge import Merged
 
@@ -33,6 +34,10 @@ def mx(
     entry: Annotated[
         str, typer.Option(help="Which sweep of a folder, such as 'a_1_#####.cbf'.")
     ] = "",
+    cell: Annotated[
+        str,
+        typer.Option(help="If it is known: a, b, c, alpha, beta, gamma, as '79 79 38 90 90 90'."),
+    ] = "",
     space_group: Annotated[str, typer.Option(help="If it is known.")] = "",
     small_molecule: Annotated[bool, typer.Option(help="Small cells are no salt.")] = False,
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
@@ -45,11 +50,11 @@ def mx(
     from tasks.io.scan import ScanReference
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    recipe = Recipe(space_group=space_group, small_molecule=small_molecule)
-    data = ScanReference(str(path.absolute()), entry)
     began = time.perf_counter()
     try:
         _check(folder, reference)
+        recipe = Recipe(cell=_cell(cell), space_group=space_group, small_molecule=small_molecule)
+        data = ScanReference(str(path.absolute()), _entry(path.absolute(), entry))
         with local_reduction(data, path.stem, folder.absolute(), workers) as run:
             result = reduce_sweep(run, recipe)
         _tell(console, run, result, time.perf_counter() - began)
@@ -59,6 +64,33 @@ def mx(
         console.print(str(error), style="red")
         raise typer.Exit(1) from error
     raise typer.Exit(0 if result.reduced is not None else 1)
+
+
+def _cell(given: str) -> "Cell | None":
+    """Read six numbers."""
+    from flows.mx.recipe import Cell
+    from tasks.errors import DataError
+
+    if not given:
+        return None
+    try:
+        values = dict(
+            zip(Cell.model_fields, map(float, given.replace(",", " ").split()), strict=True)
+        )
+        return Cell(**values)
+    except ValueError as error:
+        raise DataError(f"{given!r} is no cell: give six numbers, '79 79 38 90 90 90'.") from error
+
+
+def _entry(path: Path, given: str) -> str:
+    """Return the sweep that is meant; of several, one has to be named."""
+    from tasks.errors import DataError
+    from tasks.io.probe import probe
+
+    names = [each.inner_path for each in probe(path, technique="mx")]
+    if given or len(names) < 2:
+        return given
+    raise DataError(f"{path.name} holds {len(names)} sweeps; name one: --entry '{names[0]}'.")
 
 
 def _check(folder: Path, reference: Path | None) -> None:
@@ -96,7 +128,8 @@ def _compare(console: Console, merged: "Merged", reference: Path) -> None:
 
     found = compare(merged, reference)
     table = Table("d (Å)", "common", "CC", "CC of log I", title=f"Beside {reference.name}")
-    for shell in (found.overall, *found.shells):
+    shells = found.shells if len(found.shells) > 1 else ()
+    for shell in (found.overall, *shells):
         limits = f"{shell.d_max:.2f}-{shell.d_min:.2f}"
         table.add_row(limits, str(shell.common), f"{shell.cc:.4f}", f"{shell.cc_log:.4f}")
     console.print(table)

@@ -16,6 +16,7 @@ VERSION = "mx-series/1"
 ABOUT = {
     "sweeps": "all sweeps belong together",
     "symmetry": "the data decide on the space group",
+    "completeness": "enough of the unique reflections were measured",
     "scaling": "few observations are outliers, and all sweeps are connected",
     "intensities": "no sign of twinning, pseudo-translation or radiation damage",
     "resolution": "there is signal",

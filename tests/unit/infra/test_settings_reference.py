@@ -6,6 +6,10 @@ import pytest
 
 from flows.ct import verdict as ct
 from flows.ct.recipe import Recipe
+from flows.mx import verdict as mx
+from flows.mx.recipe import Recipe as MXRecipe
+from flows.mx.series import verdict as mx_series
+from flows.mx.series.recipe import Recipe as MXSeriesRecipe
 from flows.pdf.calibration import verdict as pdf_calibration
 from flows.pdf.calibration.recipe import Recipe as PDFCalibrationRecipe
 from flows.pdf.calibration.recipe import Start
@@ -48,6 +52,7 @@ SETTINGS += [BlueskyTrigger, CalibrationRule, EpicsTrigger, KafkaTrigger, Purge,
         *(("settings.md", each) for each in SETTINGS),
         ("ct.md", Recipe),
         *(("pdf-calibration.md", each) for each in (PDFCalibrationRecipe, Start)),
+        *(("mx.md", each) for each in (MXRecipe, MXSeriesRecipe)),
         *(("xas.md", each) for each in (XASRecipe, XASSeriesRecipe)),
     ],
 )
@@ -65,6 +70,8 @@ def test_the_parts_of_a_parameter_stand_in_the_reference():
     ("page", "verdict"),
     [
         ("ct.md", ct),
+        ("mx.md", mx),
+        ("mx.md", mx_series),
         ("pdf-calibration.md", pdf_calibration),
         ("xas.md", xas),
         ("xas.md", xas_series),
