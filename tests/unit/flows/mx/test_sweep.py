@@ -1,6 +1,7 @@
 """A small sweep through all stages, in this process."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import gemmi
@@ -14,6 +15,7 @@ from infra.local_reduction import local_reduction
 from infra.simulator.mx.cases import CRYSTALS, empty
 from infra.simulator.mx.plan import Faults, Rotation, SweepPlan
 from infra.simulator.mx.write import write_sweep
+from tasks.errors import DataError
 from tasks.io.scan import ScanReference
 from tasks.mx.observations_file import read_observations
 from tasks.mx.reflections import Flag
@@ -113,3 +115,10 @@ def test_a_grid_scan_ends_with_its_map(tmp_path):
     assert judged.verdict != "bad"
     assert "Best at row" in judged.summary
     assert (run.folder / "grid_scan.png").exists()
+
+
+@pytest.mark.skipif(shutil.which("dials.index") is not None, reason="DIALS is installed")
+def test_dials_is_asked_for_in_vain_where_it_is_not_installed(tmp_path):
+    plan = replace(PLAN, rotation=Rotation(0.0, 1.0, 2), faults=Faults())
+    with pytest.raises(DataError, match="The recipe wants DIALS, but dials.import"):
+        reduce(tmp_path, plan, Recipe(program="dials"))
