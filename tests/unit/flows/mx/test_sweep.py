@@ -120,5 +120,5 @@ def test_a_grid_scan_ends_with_its_map(tmp_path):
 @pytest.mark.skipif(shutil.which("dials.index") is not None, reason="DIALS is installed")
 def test_dials_is_asked_for_in_vain_where_it_is_not_installed(tmp_path):
     plan = replace(PLAN, rotation=Rotation(0.0, 1.0, 2), faults=Faults())
-    with pytest.raises(DataError, match="The recipe wants DIALS, but dials.import"):
+    with pytest.raises(DataError, match=r"The recipe wants DIALS, but dials\.import"):
         reduce(tmp_path, plan, Recipe(program="dials"))
