@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from flows.mx.dials import placed_by_dials
 from flows.mx.recipe import Recipe
+from flows.mx.stills import place_stills
 from flows.mx.types import Opened, Placed, Spotted
 from flows.reduction import Reduction
 from tasks.errors import DataError
@@ -22,10 +23,6 @@ _LATE = 1.0  # images of the same
 _WORTH_ALONG_DEG = 10.0  # of turn, from which orientation and cell may change along the sweep
 _TURNS = 3  # of a lattice that is seen the better, the better the geometry is known
 _NO_SYMMETRY = "P 1"
-_STILL = (
-    "Not indexed: by their files, the images do not turn. Stills have their strip chart alone; if "
-    "the crystal did turn, look at the increment of the angle in the files."
-)
 
 
 def place_crystal(
@@ -38,10 +35,10 @@ def place_crystal(
     """
     if spotted.ends_at:
         return None
+    if recipe.stills or opened.geometry.rotation.width_deg == 0:
+        return place_stills(run, opened, spotted)
     if recipe.program == "dials":
         return placed_by_dials(run, recipe, opened)
-    if opened.geometry.rotation.width_deg == 0:
-        return Placed(None, 0.0, ends_at=_STILL)
     try:
         found, strange = _index(recipe, opened, spotted.spots)
     except NotIndexed as error:

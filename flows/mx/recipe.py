@@ -142,6 +142,12 @@ class Recipe(MergingRecipe):
     last_image: int | None = Field(
         default=None, ge=1, title="Last image", description="Empty: the sweep's last."
     )
+    stills: bool = Field(
+        default=False,
+        title="Stills",
+        description="Each image is indexed by itself, with the known cell; so are images that do "
+        "not turn.",
+    )
     grid: Grid | None = Field(
         default=None,
         title="Grid",

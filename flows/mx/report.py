@@ -50,6 +50,8 @@ def quality(result: Result) -> dict[str, Any]:
     if grid is not None and grid.best is not None and grid.centre is not None:
         figures["grid_best"] = [each + 1 for each in grid.best]
         figures["grid_centre"] = [_figure(each + 1) for each in grid.centre]
+    if placed is not None and placed.stills is not None:
+        figures["stills_indexed"] = len(placed.stills.indexed)
     if placed is not None and placed.refined is not None:
         x, y, z = placed.refined.rmsd
         figures["indexed_share"] = _figure(placed.share)
@@ -112,6 +114,7 @@ def metadata(recipe: Recipe, result: Result) -> dict[str, Any]:
         "program": recipe.program,
         "seen": list(result.spotted.seen.sentences),
         "tried": list(placed.tried) if placed is not None else [],
+        "stills": stills_of(placed),
         "refined": list(refined.said) if refined is not None else [],
         "sigmas": {name: _figure(v, 3) for name, v in refined.sigmas.items()} if refined else None,
         "geometry": geometry_of(opened.geometry if refined is None else refined.geometry),
@@ -121,6 +124,21 @@ def metadata(recipe: Recipe, result: Result) -> dict[str, Any]:
         **structure_metadata(result.solved),
         "raw": dict(opened.metadata),
     }
+
+
+def stills_of(placed: Placed | None) -> list[dict[str, Any]]:
+    """Return image number, cell and orientation of each still that is indexed."""
+    if placed is None or placed.stills is None:
+        return []
+    return [
+        {
+            "image": each.image + 1,
+            "cell": [_figure(value, 6) for value in each.crystal.cell],
+            "a_matrix": [[_figure(value, 7) for value in row] for row in each.crystal.a_matrix],
+            "indexed_share": _figure(each.share),
+        }
+        for each in placed.stills.indexed
+    ]
 
 
 def merged_metadata(reduced: Reduced) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from flows.mx.recipe import Grid
 from tasks.io.diffraction import Geometry
 from tasks.io.scan import ScanReference
+from tasks.mx.crystal import Crystal
 from tasks.mx.grid_scan import GridScan
 from tasks.mx.image_figures import ImageFigures
 from tasks.mx.mosaicity import Mosaicity
@@ -120,6 +121,49 @@ class Spotted:
 
 
 @dataclass(frozen=True)
+class IndexedStill:
+    """One image that was indexed by itself.
+
+    Attributes
+    ----------
+    image : int
+        From 0 in the dataset.
+    crystal : Crystal
+        As it lies at zero angles of the goniometer.
+    share : float
+        Of the image's spots that are indexed.
+    rmsd : tuple of float
+        Of predicted and observed spots, fast and slow in pixels.
+    """
+
+    image: int
+    crystal: Crystal
+    share: float
+    rmsd: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Stills:
+    """What became of stills: those that are indexed, and how many images there are."""
+
+    indexed: tuple[IndexedStill, ...]
+    images: int
+
+    @property
+    def share(self) -> float:
+        """Of the images, that is indexed."""
+        return len(self.indexed) / max(self.images, 1)
+
+    @property
+    def sentence(self) -> str:
+        """For the user."""
+        return (
+            f"{len(self.indexed)} of {self.images} stills are indexed with the known cell; "
+            "intensities of stills are not integrated."
+        )
+
+
+@dataclass(frozen=True)
 class Placed:
     """The crystal in the laboratory: indexed and refined.
 
@@ -131,6 +175,8 @@ class Placed:
         Of the spots that are indexed.
     tried : tuple of str
         What was tried and found.
+    stills : Stills or None
+        Where each image is indexed by itself.
     ends_at : str
         Why there is nothing to integrate; empty where there is.
     doubts : dict
@@ -141,6 +187,7 @@ class Placed:
     share: float
     tried: tuple[str, ...] = ()
     ends_at: str = ""
+    stills: Stills | None = None
     doubts: Doubts = field(default_factory=Doubts)
 
 

@@ -11,8 +11,9 @@ def _doubts(rule: str) -> Callable[[Result], Sequence[str]]:
 
 
 def _end(result: Result) -> Sequence[str]:
-    is_whole = not result.ends_at or result.spotted.grid is not None
-    return () if is_whole else (result.ends_at,)
+    stills = result.placed.stills if result.placed is not None else None
+    is_map = result.spotted.grid is not None or (stills is not None and stills.indexed)
+    return (result.ends_at,) if result.ends_at and not is_map else ()
 
 
 # whoever changes what a rule says changes the version
@@ -33,7 +34,7 @@ ABOUT = {
 RULES: tuple[Rule[Result], ...] = (
     Rule(
         "merged data",
-        "the reduction came to merged data; of a grid scan, to a heat map",
+        "the reduction came to merged data (of a grid: to a map, of stills: to orientations)",
         _end,
         "bad",
     ),

@@ -8,7 +8,7 @@ import gemmi
 import numpy as np
 import pytest
 
-from flows.mx.recipe import Grid, Recipe
+from flows.mx.recipe import Cell, Grid, Recipe
 from flows.mx.verdict import judgement
 from flows.mx.without_platform import reduce_sweep
 from infra.local_reduction import local_reduction
@@ -122,3 +122,25 @@ def test_dials_is_asked_for_in_vain_where_it_is_not_installed(tmp_path):
     plan = replace(PLAN, rotation=Rotation(0.0, 1.0, 2), faults=Faults())
     with pytest.raises(DataError, match=r"The recipe wants DIALS, but dials\.import"):
         reduce(tmp_path, plan, Recipe(program="dials"))
+
+
+def test_stills_are_indexed_one_by_one_with_the_known_cell(tmp_path):
+    a, b, c = PLAN.crystal.cell[:3]
+    still = Rotation(0.0, 0.02, 4)
+    plan = replace(PLAN, rotation=still, faults=Faults()).of(counts=200 * PLAN.crystal.counts)
+    result, _ = reduce(tmp_path, plan, Recipe(stills=True, cell=Cell(a=a, b=b, c=c)))
+    stills = result.placed.stills
+    assert [each.image for each in stills.indexed] == [0, 1, 2, 3]
+    for each in stills.indexed:
+        assert each.crystal.cell == pytest.approx(PLAN.crystal.cell, rel=5e-3)
+        assert each.share > 0.8
+    judged = judgement(result)
+    assert judged.verdict != "bad"
+    assert "4 of 4 stills are indexed" in judged.summary
+
+
+def test_stills_without_a_cell_say_what_is_missing(tmp_path):
+    plan = replace(PLAN, rotation=Rotation(0.0, 1.0, 4), faults=Faults())
+    result, _ = reduce(tmp_path, plan, Recipe(stills=True))
+    assert "nobody says it" in result.ends_at
+    assert judgement(result).verdict == "bad"
