@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from tasks.mx.shoebox import Shoeboxes
 
 REACH = 4.0
-GENEROUS = 1.5
+GENEROUS = (1.5, 1.2, 1.0)
+"""How much wider than it is thought to be a peak is measured, if neighbours leave room for it."""
+ROOMY, PLENTY = 0.5, 300
+"""Share, or number, of the strong reflections that has to be free of neighbours."""
 STRONG, FEWEST, MOST = 8.0, 5, 1500
 ENOUGH = 50
 """Reflections that tell how spots grow with resolution."""
@@ -156,20 +159,26 @@ def reflecting_range(
     """
     found = replace(start, reflections=0)
     for _ in range(ROUNDS):
-        generous = start.wider(GENEROUS)
-        boxes = _strong_boxes(images, first, geometry, crystal, generous, mask, saturation, d_min)
+        boxes, factor = _strong_boxes(
+            images, first, geometry, crystal, start, mask, saturation, d_min, list(GENEROUS)
+        )
         if len(boxes) < FEWEST:  # boxes may be so large that neighbours fill them
             start = start.wider(0.6)
             continue
-        found = _measure(boxes, generous, geometry)
-        if (
-            found.sigma_b_deg < 1.3 * start.sigma_b_deg
-            and found.sigma_m_deg < 1.3 * start.sigma_m_deg
-            and found.spread_deg < 1.3 * start.spread_deg + start.sigma_b_deg
-        ):
+        found = _measure(boxes, start.wider(factor), factor, geometry)
+        if _no_wider(found, start, (1 + factor) / 2):
             return found
         start = found
     return found
+
+
+def _no_wider(found: Mosaicity, start: Mosaicity, factor: float) -> bool:
+    """Tell whether the boxes were large enough for what was found in them."""
+    return (
+        found.sigma_b_deg <= factor * start.sigma_b_deg
+        and found.sigma_m_deg <= factor * start.sigma_m_deg
+        and found.spread_deg <= 1.15 * start.spread_deg + 0.5 * start.sigma_b_deg
+    )
 
 
 def _strong_boxes(
@@ -181,20 +190,24 @@ def _strong_boxes(
     mask: NDArray[np.bool_],
     saturation: float | None,
     d_min: float,
-) -> Shoeboxes:
+    factors: list[float],
+) -> tuple[Shoeboxes, float]:
+    """Return strong ones without neighbours, in boxes wider by the first factor that has enough."""
     from tasks.mx.shoebox import extract
 
-    block = (first, first + len(images))
-    boxes = extract(
-        images, first, geometry, crystal, mosaicity, mask, saturation, d_min, block, inside=True
-    )
+    given, block = (mask, saturation, d_min), (first, first + len(images))
+    wide = mosaicity.wider(factors[0])
+    boxes = extract(images, first, geometry, crystal, wide, *given, block, inside=True)
     total, sigma = boxes.rough_sums()
-    strength = np.where(boxes.whole, total / sigma, -np.inf)
-    strongest = np.argsort(-strength)[:MOST]
-    return boxes.take(np.sort(strongest[strength[strongest] > STRONG]))
+    strong = total > STRONG * sigma
+    alone = np.nonzero(boxes.whole & strong)[0]
+    if len(alone) < min(ROOMY * strong.sum(), PLENTY) and len(factors) > 1:
+        return _strong_boxes(images, first, geometry, crystal, mosaicity, *given, factors[1:])
+    strongest = alone[np.argsort(-(total / sigma)[alone])[:MOST]]
+    return boxes.take(np.sort(strongest)), factors[0]
 
 
-def _measure(boxes: Shoeboxes, start: Mosaicity, geometry: Geometry) -> Mosaicity:
+def _measure(boxes: Shoeboxes, start: Mosaicity, generous: float, geometry: Geometry) -> Mosaicity:
     from tasks.mx.background import fit_background
     from tasks.mx.profile_kernels import above_background
 
@@ -215,7 +228,7 @@ def _measure(boxes: Shoeboxes, start: Mosaicity, geometry: Geometry) -> Mosaicit
         beam = float(np.sqrt(max(np.nanmedian(told), (beam / 2) ** 2)))
         beam = min(beam, start.sigma_b_deg)
     seen, level, edges = _per_image(boxes, whose, image, photons, below, radius <= 3 * beam)
-    mosaic = _likeliest(seen, level, edges, start.sigma_m_deg / GENEROUS)
+    mosaic = _likeliest(seen, level, edges, start.sigma_m_deg / generous)
     inner = np.where(edges[:, 1:] * edges[:, :-1] < 0, 0, np.abs(edges[:, 1:] + edges[:, :-1]) / 2)
     beam = max(beam, _tail(radius, above, photons) / start.reach)
     mosaic = max(mosaic, _tail(inner, seen - level, seen) / start.reach)

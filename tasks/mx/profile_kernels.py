@@ -212,8 +212,8 @@ def _local(corner: Any, size: Any, i: Any, xyz: Any, jacobian: Any) -> Any:
 
 
 SUM, SUM_VARIANCE, FIT, FIT_VARIANCE, CORRELATION, RECORDED, VALID = range(7)
-MISSING, CONTESTED_PART, OVERLOADS, X, Y, Z = range(7, 13)
-FIGURES = 13
+MISSING, CONTESTED_PART, OVERLOADS, X, Y, Z, MISFIT = range(7, 14)
+FIGURES = 14
 
 
 @compiled
@@ -237,7 +237,7 @@ def fit_all(
     which: Any,
     images: Any,
 ) -> Any:
-    """Sum and fit each box with the table that serves it; return figures (n, 13), photons."""
+    """Sum and fit each box with the table that serves it; return figures (n, 14), photons."""
     result = np.full((len(size), FIGURES), np.nan)
     for row in range(len(size)):
         end = offset[row] + size[row, 0] * size[row, 1] * size[row, 2]
@@ -328,6 +328,7 @@ def estimate(
     out[FIT] = intensity * recorded
     out[FIT_VARIANCE] = (variance + lever @ covariance @ lever) * (recorded / norm) ** 2
     out[CORRELATION] = _correlation(above, part)
+    out[MISFIT] = _misfit(above - intensity * part, max(intensity, 0.0) * even + below)
 
 
 @compiled
@@ -336,6 +337,12 @@ def _sums(basis: Any) -> Any:
     for row in basis:
         total += row
     return total
+
+
+@compiled
+def _misfit(residual: Any, variance: Any) -> Any:
+    """Return the mean of squared residuals over their variances."""
+    return (residual**2 / (variance + LEAST_VARIANCE)).mean()
 
 
 @compiled
