@@ -27,14 +27,15 @@ def to_observations(reflections: Reflections, geometry: Geometry) -> Observation
 
     Fitted ones, combined with the summed ones where these are as good and do not depend on the
     profile's shape: an error of the profile of 1 % would govern the strongest. Overloaded ones,
-    those without background or profile, and those of which less than three quarters were recorded
-    are left out.
+    those without background or profile, those that something else lies on, and those of which less
+    than three quarters were recorded are left out.
 
     An intensity's variance follows its own counts: one that is low by chance would seem the better
     known. The sigmas of weak ones are those of the intensity that is likeliest on average, given
     what others have at that resolution; the intensities stay as they are.
     """
-    kept = ~reflections.has(Flag.OVERLOADED | Flag.NO_BACKGROUND | Flag.NO_PROFILE)
+    spoilt = Flag.OVERLOADED | Flag.NO_BACKGROUND | Flag.NO_PROFILE | Flag.MISFIT
+    kept = ~reflections.has(spoilt)
     kept &= (reflections.partiality >= LEAST_RECORDED) & np.isfinite(reflections.correction)
     reflections = reflections.take(kept)
     intensity, sigma = combined(reflections)

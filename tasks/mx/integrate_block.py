@@ -16,6 +16,7 @@ from tasks.mx.crystal import Crystal
 from tasks.mx.profile import ProfileModel
 from tasks.mx.reflections import Flag, Reflections
 from tasks.mx.shoebox import Shoeboxes, extract
+from tasks.mx.undisturbed import misfits
 
 FEWEST_BACKGROUND = 20
 LEAST_COVERED = 0.5
@@ -136,6 +137,7 @@ def _flags(d: F, background: Background, figures: F) -> NDArray[np.int32]:
     from tasks.mx import profile_kernels as k
 
     recorded = figures[:, k.RECORDED]
+    strength = figures[:, k.FIT] / np.sqrt(figures[:, k.FIT_VARIANCE])
     poor = background.pixels < FEWEST_BACKGROUND
     told = {
         Flag.OVERLOADED: figures[:, k.OVERLOADS] > 0,
@@ -143,6 +145,7 @@ def _flags(d: F, background: Background, figures: F) -> NDArray[np.int32]:
         Flag.PARTIAL: recorded < 1 - NOTICED,
         Flag.ICE: ice.on_ring(d),
         Flag.NEIGHBOUR: figures[:, k.CONTESTED_PART] > NOTICED * recorded,
+        Flag.MISFIT: misfits(strength, figures[:, k.MISFIT]),
         Flag.NO_BACKGROUND: poor,
         Flag.NO_PROFILE: poor | ~(figures[:, k.VALID] >= LEAST_COVERED * recorded),
     }

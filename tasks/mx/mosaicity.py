@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tasks.errors import DataError
 from tasks.io.diffraction import F, Geometry
+from tasks.mx import ice
 from tasks.mx.crystal import Crystal
 from tasks.mx.reflections import Spots
 
@@ -30,6 +31,8 @@ ROOMY, PLENTY = 0.5, 300
 STRONG, FEWEST, MOST = 8.0, 5, 1500
 ENOUGH = 50
 """Reflections that tell how spots grow with resolution."""
+NEAR_ICE = 0.006
+"""1/Angstrom from a ring of ice within which tails are not told."""
 ROUNDS = 4
 LONGEST_MARGIN = 25
 LITTLE, TAIL_BINS = 5e-4, 60
@@ -210,6 +213,7 @@ def _strong_boxes(
 def _measure(boxes: Shoeboxes, start: Mosaicity, generous: float, geometry: Geometry) -> Mosaicity:
     from tasks.mx.background import fit_background
     from tasks.mx.profile_kernels import above_background
+    from tasks.mx.undisturbed import undisturbed
 
     reach, gain = start.beam_reach_deg, geometry.detector.gain
     background = fit_background(boxes, reach, gain)
@@ -227,10 +231,20 @@ def _measure(boxes: Shoeboxes, start: Mosaicity, generous: float, geometry: Geom
         told = (along + across - (spread * chord) ** 2) / 2
         beam = float(np.sqrt(max(np.nanmedian(told), (beam / 2) ** 2)))
         beam = min(beam, start.sigma_b_deg)
-    seen, level, edges = _per_image(boxes, whose, image, photons, below, radius <= 3 * beam)
+    core = radius <= 3 * beam
+    seen, level, edges = _per_image(boxes, whose, image, photons, below, core)
     mosaic = _likeliest(seen, level, edges, start.sigma_m_deg / generous)
     inner = np.where(edges[:, 1:] * edges[:, :-1] < 0, 0, np.abs(edges[:, 1:] + edges[:, :-1]) / 2)
-    beam = max(beam, _tail(radius, above, photons) / start.reach)
+    outside = ~core | (inner[whose, image] > 3 * mosaic)
+    around, beneath, _ = _per_image(boxes, whose, image, photons, below, outside)
+    alone = undisturbed(around, beneath, (seen - level).sum(axis=1))
+    clear = alone & ~ice.on_ring(boxes.predicted.d, NEAR_ICE)
+    alone = clear if clear.sum() >= ENOUGH else alone
+    within = inner
+    seen, level, edges, inner = (each[alone] for each in (seen, level, edges, inner))
+    mosaic = _likeliest(seen, level, edges, start.sigma_m_deg / generous)
+    told = alone[whose] & (within[whose, image] <= 3 * mosaic)
+    beam = max(beam, _tail(radius[told], above[told], photons[told]) / start.reach)
     mosaic = max(mosaic, _tail(inner, seen - level, seen) / start.reach)
     beam, mosaic = min(beam, start.sigma_b_deg), min(mosaic, start.sigma_m_deg)
     return Mosaicity(beam, mosaic, n, start.reach, spread)

@@ -22,6 +22,7 @@ from tasks.mx.background import fit_background
 from tasks.mx.crystal import Crystal
 from tasks.mx.mosaicity import Mosaicity
 from tasks.mx.shoebox import Shoeboxes, extract
+from tasks.mx.undisturbed import misfits
 
 NODES, BINS = 17, 13
 REGIONS = 3
@@ -129,8 +130,13 @@ def learn_profiles(
     total, sigma = boxes.rough_sums()
     strong = np.nonzero(boxes.whole & (total > STRONG * sigma))[0]
     boxes, total = boxes.take(strong), total[strong]
-    region = region_of(boxes.predicted.xyz, geometry.detector.shape)
     everywhere = _learn(boxes, total, np.arange(len(boxes)), mosaicity, geometry, _gauss(), LOOSE)
+    alone = _alone(boxes, everywhere, mosaicity, geometry)
+    if not alone.all():
+        boxes, total = boxes.take(np.nonzero(alone)[0]), total[alone]
+        rows = np.arange(len(boxes))
+        everywhere = _learn(boxes, total, rows, mosaicity, geometry, _gauss(), LOOSE)
+    region = region_of(boxes.predicted.xyz, geometry.detector.shape)
     tables = np.empty((REGIONS**2, *everywhere.shape), np.float32)
     for number in range(REGIONS**2):
         rows = np.nonzero(region == number)[0]
@@ -176,6 +182,32 @@ def _learn(
             ROUNDS,
         )
     return table
+
+
+def _alone(
+    boxes: Shoeboxes, table: F, mosaicity: Mosaicity, geometry: Geometry
+) -> NDArray[np.bool_]:
+    """Tell on which reflections nothing else lies, (n,)."""
+    from tasks.mx.profile_kernels import FIT, FIT_VARIANCE, MISFIT, fit_all
+
+    gain, radius = geometry.detector.gain, mosaicity.beam_reach_deg
+    background = fit_background(boxes, radius, gain)
+    figures = fit_all(
+        *boxes.arrays,
+        boxes.jacobian,
+        boxes.per_image,
+        background.beta,
+        background.covariance,
+        background.number,
+        gain,
+        radius,
+        mosaicity.range_deg,
+        table[None].astype(np.float32),
+        _smooth(table[None]).astype(np.float32),
+        np.zeros(len(boxes), np.int64),
+        geometry.rotation.images,
+    )
+    return ~misfits(figures[:, FIT] / np.sqrt(figures[:, FIT_VARIANCE]), figures[:, MISFIT])
 
 
 def _gauss() -> F:

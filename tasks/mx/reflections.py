@@ -33,6 +33,8 @@ class Flag(IntFlag):
     """It has no profile-fitted intensity."""
     OUTLIER = 128
     """Scaling left it out."""
+    MISFIT = 256
+    """It differs from its profile far more than others do: something else lies on it."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from tests.validate.mx_chain import Chain, Placement, placement, rows_in_truth
 
 LEVEL = 0.3  # of CC1/2
 PER_SHELL = 120
-SPOILT = Flag.OVERLOADED | Flag.NO_BACKGROUND | Flag.NO_PROFILE | Flag.NEIGHBOUR | Flag.INCOMPLETE
+UNFIT = Flag.OVERLOADED | Flag.NO_BACKGROUND | Flag.NO_PROFILE | Flag.MISFIT
+SPOILT = UNFIT | Flag.NEIGHBOUR | Flag.INCOMPLETE
 
 
 @dataclass(frozen=True)

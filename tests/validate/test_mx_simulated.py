@@ -25,6 +25,8 @@ from tests.validate.mx_outcome import of_observations, outcome, outcome_of, plan
 
 CELL, TURN_DEG = 1e-3, 0.02
 MEAN, WIDTH = 0.1, (0.9, 1.2)
+"""Of the pulls in a bin; the mean may be off by one more standard error of its own, which is chance
+where so many bins are looked at."""
 CUT = 0.1  # Å
 STRENGTHS = (-1, 1, 3, 6, 12, 25, 50, 1000)  # I / sigma
 FAINT, FAINT_WIDTH = 1, 0.65
@@ -96,7 +98,7 @@ def wrong(off, by, edges, said) -> list[str]:
         text = f"{said} {low:.2f} to {high:.2f}: {mean:+.3f}, {width:.3f} ({len(here)})"
         print("  " + text)
         least = FAINT_WIDTH if said == "I/s" and high <= FAINT else WIDTH[0]
-        if abs(mean) > MEAN or not least < width < WIDTH[1]:
+        if abs(mean) > MEAN + width / np.sqrt(len(here)) or not least < width < WIDTH[1]:
             found.append(text)
     return found
 
@@ -141,7 +143,7 @@ def test_scaled_intensities_are_as_near_as_their_sigmas_say(which):
 def test_the_laue_group_is_right(which):
     found = outcome(*which)
     print(f"\n{found.name}: {found.laue}, then {found.space_groups}")
-    assert found.laue_undetermined or found.laue == LAUE[which[0]]
+    assert found.laue_undetermined or found.laue.split(":")[0] == LAUE[which[0]]
 
 
 def test_the_laue_group_is_rarely_undetermined():
