@@ -11,6 +11,8 @@ def test_a_grain_beside_a_peak_is_told():
     below = np.full((300, 6), 40.0)
     seen = random.poisson(below + 0.01 * total[:, None] / 6).astype(float)
     assert undisturbed(seen, below, total).all()
+    total[7] = 1000
+    seen[7] = 41
     seen[7, 2] += 150
     assert np.nonzero(~undisturbed(seen, below, total))[0].tolist() == [7]
 
