@@ -131,6 +131,8 @@ def stacks_of(tree: Tree, entry: h5py.Group) -> Stacks:
     if isinstance(group, h5py.Group):
         signal = str(plain(group.attrs.get("signal", "data")))
         for name in dict.fromkeys((signal, "data")):
+            if NUMBERED.fullmatch(name):  # some masters call the first file's images the signal
+                continue
             whole = tree.dataset(name, group)
             if _is_stack(whole):
                 return Stacks(tree, _pieces(tree, whole))

@@ -93,6 +93,15 @@ def test_a_master_with_external_links(files, tmp_path):
         assert images.lost_images == ()
 
 
+def test_a_master_may_call_its_first_file_the_signal(files, tmp_path):
+    path = master(tmp_path / "run_master.h5", files(), 10)
+    with h5py.File(path, "r+") as file:
+        file["entry/data"].attrs["signal"] = "data_000001"
+    with open_images(ScanReference(str(path))) as images:
+        assert (images.shape[0], images.lost_images) == (10, ())
+        np.testing.assert_array_equal(images.read(), counts(10))
+
+
 def test_a_master_without_transformations_is_placed_by_convention(files, tmp_path):
     path = master(tmp_path / "run_master.h5", files(), 10)
     with h5py.File(path, "r+") as file:
