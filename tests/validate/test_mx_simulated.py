@@ -27,6 +27,9 @@ CELL, TURN_DEG = 1e-3, 0.02
 MEAN, WIDTH = 0.1, (0.9, 1.2)
 """Of the pulls in a bin; the mean may be off by one more standard error of its own, which is chance
 where so many bins are looked at."""
+CROWDED_MEAN = 0.15
+"""Where a spread of 0.4 degrees lets peaks run into each other: their tails go to neighbours and to
+the background, 0.07 sigma on average and up to 0.15 in a shell."""
 CUT = 0.1  # Å
 STRENGTHS = (-1, 1, 3, 6, 12, 25, 50, 1000)  # I / sigma
 FAINT, FAINT_WIDTH = 1, 0.65
@@ -87,7 +90,7 @@ def test_cell_and_orientation_on_odd_days(case):
     near(placement(chain.truth, chain.refined.crystal.a_matrix))
 
 
-def wrong(off, by, edges, said) -> list[str]:
+def wrong(off, by, edges, said, most=MEAN) -> list[str]:
     """Print mean and width of pulls in bins; return those that are not as they should be."""
     found = []
     for low, high in pairwise(edges):
@@ -98,7 +101,7 @@ def wrong(off, by, edges, said) -> list[str]:
         text = f"{said} {low:.2f} to {high:.2f}: {mean:+.3f}, {width:.3f} ({len(here)})"
         print("  " + text)
         least = FAINT_WIDTH if said == "I/s" and high <= FAINT else WIDTH[0]
-        if abs(mean) > MEAN + width / np.sqrt(len(here)) or not least < width < WIDTH[1]:
+        if abs(mean) > most + width / np.sqrt(len(here)) or not least < width < WIDTH[1]:
             found.append(text)
     return found
 
@@ -122,10 +125,11 @@ def test_integrated_intensities_are_as_near_as_they_can_be(which):
     assert seen.covered > 0.9
     for ring, off in (("off", seen.fitted[~seen.ice]), ("on", seen.fitted[seen.ice])):
         print(f"  {ring} the rings of ice: {off.mean():+.3f}, {off.std():.3f} ({len(off)})")
-    bad = wrong(seen.bias[~seen.ice], seen.strength[~seen.ice], STRENGTHS, "bias, I/s")
+    most = CROWDED_MEAN if which[1] == "mosaic" else MEAN
+    bad = wrong(seen.bias[~seen.ice], seen.strength[~seen.ice], STRENGTHS, "bias, I/s", most)
     told = ~seen.ice & (seen.strength >= COUNTED)
-    bad += wrong(seen.fitted[told], seen.strength[told], STRENGTHS, "I/s")
-    bad += wrong(seen.fitted[told], seen.d[told], shells(seen.d[told]), "d")
+    bad += wrong(seen.fitted[told], seen.strength[told], STRENGTHS, "I/s", most)
+    bad += wrong(seen.fitted[told], seen.d[told], shells(seen.d[told]), "d", most)
     assert not bad
 
 
