@@ -28,7 +28,9 @@ UNITS = {
     "_mm": "mm",
     "_ev": "eV",
     "_kev": "keV",
+    "_per_angstrom": "1/Å",
     "_angstrom": "Å",
+    "_angstrom2": "Å²",
     "_seconds": "s",
 }
 

@@ -62,7 +62,7 @@ def _on_expected(found: Amplitudes, merged: Merged, figures: Figures) -> str:
     expected = found.expected
     if expected is None:
         return ""
-    figures["anisotropy_B_A2"] = expected.anisotropy
+    figures["anisotropy_b_angstrom2"] = expected.anisotropy
     ice = merged_ice(merged.d, merged.intensity / expected.mean)
     return " ".join(each for each in (expected.warning, ice.warning) if each)
 
@@ -74,7 +74,7 @@ def _wilson(recipe: MergingRecipe, known: Known, merged: Merged, figures: Figure
     found = wilson(
         merged.hkl, merged.intensity, merged.cell, merged.space_group, residues_per_chain=residues
     )
-    figures["wilson_b_A2"], figures["wilson_b_sigma_A2"] = found.b, found.b_sigma
+    figures["wilson_b_angstrom2"], figures["wilson_b_sigma_angstrom2"] = found.b, found.b_sigma
     figures["solvent"] = found.matthews.solvent
     if residues:
         figures["copies_expected"] = float(found.matthews.copies)
@@ -110,8 +110,8 @@ def _damage(scaled: Scaled, figures: Figures) -> list[str]:
         found = radiation_damage(seen, scaled.space_group, sweep=int(sweep))
         if found is None:
             continue
-        figures["relative_b_A2"] = max(
-            float(found.relative_b.max()), float(figures.get("relative_b_A2") or 0.0)
+        figures["relative_b_angstrom2"] = max(
+            float(found.relative_b.max()), float(figures.get("relative_b_angstrom2") or 0.0)
         )
         said.append(found.warning)
     return said

@@ -53,7 +53,7 @@ def draw_statistics(run: Reduction, reduced: Reduced) -> list[str]:
     resolution, scales, wilson = (run.output(name, "preview", PNG) for name in names)
     draw_resolution(resolution, reduced.statistics, reduced.cut, title)
     draw_along(scales, reduced.scaled, title)
-    b = reduced.figures.get("wilson_b_A2")
+    b = reduced.figures.get("wilson_b_angstrom2")
     draw_wilson(wilson, reduced.merged, title, b=b if isinstance(b, float) else None)
     return list(names)
 

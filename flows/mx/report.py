@@ -44,7 +44,7 @@ def quality(result: Result) -> dict[str, Any]:
         "seen": spotted.seen.kind,
         "spots": len(spotted.spots),
         "spots_per_image": _figure(float(np.median(spotted.figures.spots))),
-        "spots_to_A": _figure(_median(spotted.figures.resolution)),
+        "spots_to_angstrom": _figure(_median(spotted.figures.resolution)),
     }
     grid = spotted.grid
     if grid is not None and grid.best is not None and grid.centre is not None:
@@ -75,7 +75,7 @@ def merged_quality(reduced: Reduced) -> dict[str, Any]:
         "space_group": reduced.symmetry.space_group,
         "space_groups": " or ".join(reduced.symmetry.candidates),
         **cell,
-        "resolution_A": _figure(reduced.cut.d_min),
+        "resolution_angstrom": _figure(reduced.cut.d_min),
         "unique_reflections": overall.unique,
         **{name: _figure(getattr(overall, field)) for name, field in _OVERALL.items()},
         "outer_shell_cc_half": _figure(outer.cc_half),
@@ -96,7 +96,7 @@ def structure_quality(solved: Solved | None) -> dict[str, Any]:
     return {
         "r_work": _figure(found.r_work),
         "r_free": _figure(found.r_free),
-        "rmsd_bonds_A": _figure(found.bonds),
+        "rmsd_bonds_angstrom": _figure(found.bonds),
         "rmsd_angles_deg": _figure(found.angles),
         "copies": found.copies,
         "space_group_gap": _figure(found.gap),
@@ -180,7 +180,7 @@ def structure_metadata(solved: Solved | None) -> dict[str, Any]:
             {
                 "near": each.nearest,
                 "peak_sigma": _figure(each.peak),
-                "volume_A3": _figure(each.volume),
+                "volume_angstrom3": _figure(each.volume),
             }
             for each in found.blobs
         ],
@@ -192,7 +192,7 @@ def geometry_of(geometry: Geometry) -> dict[str, Any]:
     """Return what a person compares with the beamline's own numbers."""
     x, y = beam_centre(geometry)
     return {
-        "wavelength_A": round(geometry.beam.wavelength, 6),
+        "wavelength_angstrom": round(geometry.beam.wavelength, 6),
         "distance_mm": round(geometry.detector.distance, 3),
         "beam_centre_pixels": [round(x, 2), round(y, 2)],
         "detector": geometry.detector.name,
