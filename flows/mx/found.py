@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from flows.mx.types import Doubts, Integrated, Opened, Placed, Spotted
-from tasks.mx.crystal import Crystal
 from tasks.mx.free_set import FreeSet
 from tasks.mx.french_wilson import Amplitudes
 from tasks.mx.laue import LaueResult
@@ -54,8 +53,6 @@ class Reduced:
     ----------
     symmetry : Symmetry
         Of the crystal.
-    crystals : tuple of Crystal
-        Of each sweep, in the axes of the space group.
     scaled : Scaled
         All observations.
     merged : Merged
@@ -72,14 +69,11 @@ class Reduced:
         Which reflections are left out of refinement.
     figures : mapping
         What intensity statistics say, as plain numbers.
-    warnings : tuple of str
-        Twinning, translation, ice, damage.
     doubts : dict
         Sentences by rule.
     """
 
     symmetry: Symmetry
-    crystals: tuple[Crystal, ...]
     scaled: Scaled
     merged: Merged
     cut: Cut

@@ -1,7 +1,6 @@
 """From observations to merged data: symmetry, one scale, where the data end, what they say."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from flows.mx.reference import Reference, read_reference
 from flows.mx.symmetry import Sweeps, determine
 from flows.mx.types import Doubts, Integrated, Known, Opened, Placed
 from flows.reduction import Reduction
-from flows.sources import path_in, references
+from flows.sources import path_in
 from tasks.algorithm import Engine
 from tasks.errors import DataError
 from tasks.mx.free_set import FreeSet, free_set
@@ -46,7 +45,8 @@ def reduce_sweep(
     if recipe.program == "dials":
         symmetry, scaled = scaled_by_dials(run, recipe)
         reference = reference_of(recipe, run.claim)
-        return merge_scaled(recipe, opened.known, symmetry, scaled, [sweep], reference, sample)
+        known, wavelength = opened.known, sweep.wavelength
+        return merge_scaled(recipe, known, symmetry, scaled, wavelength, reference, sample)
     engine = Engine()
     with engine.active():
         found = merge_sweeps(
@@ -85,7 +85,8 @@ def merge_sweeps(
     """
     symmetry, moved = determine(recipe, known, sweeps, reference)
     scaled = _scaled(recipe, symmetry, moved)
-    return merge_scaled(recipe, known, symmetry, scaled, moved, reference, sample)
+    wavelength = sweeps[0].wavelength
+    return merge_scaled(recipe, known, symmetry, scaled, wavelength, reference, sample)
 
 
 def merge_scaled(
@@ -93,7 +94,7 @@ def merge_scaled(
     known: Known,
     symmetry: Symmetry,
     scaled: Scaled,
-    sweeps: Sequence[SweepObservations],
+    wavelength: float,
     reference: Reference | None,
     sample: str,
 ) -> Reduced:
@@ -103,11 +104,10 @@ def merge_scaled(
     d_min = cut.d_min if np.isfinite(cut.d_min) else 0.0
     merged = merge(scaled, d_min=d_min)
     inside = statistics(scaled, d_min=d_min)
-    table = table_one(scaled, inside, wavelength=sweeps[0].wavelength, cut=cut)
+    table = table_one(scaled, inside, wavelength=wavelength, cut=cut)
     told = look_at(recipe, known, symmetry, scaled, merged)
     return Reduced(
         symmetry=symmetry,
-        crystals=tuple(each.crystal for each in sweeps),
         scaled=scaled,
         merged=merged,
         cut=cut,
@@ -121,7 +121,7 @@ def merge_scaled(
 
 
 def reference_of(recipe: MergingRecipe, claim: Claim) -> Reference | None:
-    """Read the reference data that the recipe names, or that the beamline has for the sweep.
+    """Read the reference data that the recipe names, if it names some.
 
     Raises
     ------
@@ -129,8 +129,7 @@ def reference_of(recipe: MergingRecipe, claim: Claim) -> Reference | None:
         They are not there, or cannot be read.
     """
     if not recipe.reference:
-        found = references(claim, "reference")
-        return read_reference(Path(found[0].path)) if found else None
+        return None
     path = path_in(claim.folders, recipe.reference)
     if path is None or not path.is_file():
         told = ", ".join(str(folder) for folder in claim.folders) or "none"

@@ -54,7 +54,7 @@ class MergingRecipe(BaseModel):
         default="",
         title="Reference data",
         description="An MTZ file in the beamline's folders: its setting, indexing and free set "
-        "are kept. Empty: as the beamline's calibrations have one.",
+        "are kept. Empty: there are none.",
     )
     small_molecule: bool = Field(
         default=False,

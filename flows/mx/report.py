@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 
 from flows import artifacts
-from flows.mx.found import Reduced, Result, Solved
+from flows.mx.found import Reduced, Result, Solved, Symmetry
 from flows.mx.recipe import Recipe
 from flows.mx.types import Placed
 from flows.mx.verdict import judgement
@@ -25,6 +25,7 @@ _OVERALL = {
     "cc_half": "cc_half",
     "cc_anom": "cc_anom",
 }
+_SCORES_SHOWN = 8
 _NAMES = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
@@ -148,11 +149,38 @@ def merged_metadata(reduced: Reduced) -> dict[str, Any]:
         "space_groups": list(reduced.symmetry.candidates),
         "undetermined": reduced.symmetry.undetermined,
         "symmetry": reduced.symmetry.sentence,
+        **symmetry_scores(reduced.symmetry),
         "cell": [round(each, 4) for each in reduced.merged.cell],
         "resolution_rule": reduced.cut.rule,
         "table_1": reduced.table.numbers(),
         "free_set": _free_set(reduced),
     }
+
+
+def symmetry_scores(symmetry: Symmetry) -> dict[str, Any]:
+    """Return how each rotation, Laue group and space group of the lattice scores."""
+    found: dict[str, Any] = {}
+    if symmetry.laue is not None:
+        found["rotations"] = [
+            {
+                "axis": each.axis,
+                "order": each.order,
+                "pairs": each.pairs,
+                "correlation": _figure(each.correlation),
+                "probability": _figure(each.probability),
+            }
+            for each in symmetry.laue.operators
+        ]
+        found["laue_groups"] = [
+            {"space_group": each.space_group, "probability": _figure(each.probability)}
+            for each in symmetry.laue.groups[:_SCORES_SHOWN]
+        ]
+    if symmetry.screws is not None:
+        found["screw_axes"] = [
+            {"space_groups": list(each.space_groups), "probability": _figure(each.probability)}
+            for each in symmetry.screws.candidates[:_SCORES_SHOWN]
+        ]
+    return found
 
 
 def _free_set(reduced: Reduced) -> str:

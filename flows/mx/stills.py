@@ -1,6 +1,6 @@
 """Stills: each image by itself, indexed with the crystal's known cell."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from flows.mx.types import Cell, IndexedStill, Opened, Placed, Spotted, Stills
@@ -55,6 +55,6 @@ def index_images(numbers: list[int], cores: int = 1, *, terms: Terms) -> list[In
                 still = index_still(spots, terms.geometry, terms.cell, terms.space_group)
             except NotIndexed:
                 continue
-            at_image = replace(still.crystal, a_matrices=None)
-            found.append(IndexedStill(number, at_image, float(still.indexed.mean()), still.rmsd))
+            share = float(still.indexed.mean())
+            found.append(IndexedStill(number, still.crystal, share, still.rmsd))
     return found

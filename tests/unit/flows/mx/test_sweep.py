@@ -87,6 +87,9 @@ def test_its_files_are_read_back(reduced):
     told = json.loads((run.folder / "out.json").read_text())
     assert told["quality"]["images"] == 24
     assert told["metadata"]["geometry"]["images"] == 24
+    assert told["metadata"]["laue_groups"][0]["space_group"] == "P 2 2 2"
+    assert sum(each["order"] == 2 for each in told["metadata"]["rotations"]) == 3
+    assert told["metadata"]["screw_axes"][0]["probability"] <= 1
     assert list(run.seconds)[:3] == ["read images", "find spots", "index"]
 
 
