@@ -102,9 +102,9 @@ def local_reduction(
 
 
 def _claim(data: ScanReference, name: str, folder: Path) -> Claim:
-    dataset = uuid4()
+    dataset, path = uuid4(), Path(data.path)
     file = InputFile(
-        path=Path(data.path),
+        path=path,
         inner_path=data.inner_path,
         role="data",
         format=data.format,
@@ -133,5 +133,5 @@ def _claim(data: ScanReference, name: str, folder: Path) -> Claim:
         output_mode="",
         already_completed=False,
         derived_id=None,
-        folders=(Path(data.path).parent,),
+        folders=(path if path.is_dir() else path.parent,),
     )

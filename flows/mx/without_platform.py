@@ -1,6 +1,9 @@
 """The stages of the crystallography flow in one process, without Prefect and the catalogue."""
 
+import shutil
+
 from flows.mx import indexing, integration, merging, opening, pictures, results, spotting, structure
+from flows.mx.blocks import SCRATCH
 from flows.mx.found import Result
 from flows.mx.recipe import Recipe
 from flows.reduction import Reduction
@@ -25,4 +28,5 @@ def reduce_sweep(run: Reduction, recipe: Recipe) -> Result:
     run.stage("write and draw")
     results.write(run, recipe, result)
     pictures.draw(run, recipe, result)
+    shutil.rmtree(run.folder / SCRATCH, ignore_errors=True)  # there is none without integration
     return result

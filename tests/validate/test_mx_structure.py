@@ -5,6 +5,7 @@ The model is the entry itself, moved and turned at random; the data are the entr
 4. The cut model lacks a quarter of its residues. Wrong models are made from the right one.
 """
 
+import shutil
 from functools import cache
 
 import numpy as np
@@ -187,3 +188,38 @@ def test_a_wrong_model_is_refused(data, wrong):
     with pytest.raises(DataError, match="no solution that stands out") as refusal:
         place_model(data, anywhere(wrong(), 6)[0])
     print(refusal.value)
+
+
+@pytest.mark.usefixtures("refinement")
+def test_from_images_to_a_structure(tmp_path):
+    """Images of the entry's crystal are simulated; neither cell nor group is told, a model is."""
+    from flows.mx.recipe import Recipe
+    from flows.mx.without_platform import reduce_sweep
+    from infra.local_reduction import local_reduction
+    from infra.simulator.mx.plan import Crystal, Detector, Rotation, SweepPlan
+    from infra.simulator.mx.write import write_sweep
+    from tasks.io.scan import ScanReference
+
+    source = real_data("mx/1l2h/1l2h.cif")
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    shutil.copyfile(source, raw / "model.cif")
+    cell = (53.89, 53.89, 77.36, 90.0, 90.0, 90.0)
+    crystal = Crystal("P 43", cell, structure=source, d_min=1.9)
+    plan = SweepPlan(
+        "images",
+        detector=Detector(distance=110.0),
+        crystal=crystal,
+        rotation=Rotation(0.0, 1.0, 100),
+    )
+    write_sweep(raw, plan, "cbf")
+    with local_reduction(ScanReference(str(raw)), "images", tmp_path / "out", 0) as run:
+        result = reduce_sweep(run, Recipe(model="model.cif"))
+    found = result.solved.structure
+    print(found.space_group, found.r_work, found.r_free, result.reduced.merged.cell)
+    assert result.reduced.merged.cell == pytest.approx(cell, rel=1e-3)
+    assert found.space_group == "P 43"
+    assert found.r_work < 0.30
+    assert found.r_free < 0.33
+    names = {path.name for path in run.folder.iterdir()}
+    assert {"out_model.mmcif", "out_2fofc.ccp4", "out_fofc.ccp4", "blob_1.png"} <= names

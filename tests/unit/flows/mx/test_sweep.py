@@ -67,6 +67,7 @@ def test_images_with_a_closed_shutter_do_not_count(reduced):
 def test_its_files_are_read_back(reduced):
     result, run = reduced
     names = {path.name for path in run.folder.iterdir()}
+    assert ".scratch" not in names
     assert {
         "out_merged.mtz",
         "out_unmerged.mtz",
